@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "separatrix/lab/runner.h"
+
+namespace separatrix {
+
+/// What a search may spend. Counted in trials and steps, never in seconds, so that the same command
+/// gives the same table on every machine.
+struct Budget {
+  std::string name;  ///< "quick", "standard", "full"
+  std::vector<Index> widths;
+  std::vector<double> lrs;
+  Index seeds = 3, steps = 0;
+};
+Budget named_budget(const std::string& name);  ///< throws Error(usage)
+
+struct SeparateConfig {
+  std::string task;
+  Json task_config = Json::object();
+  Index length = 0;
+  std::vector<std::string> models = {"transformer", "lstm"};
+  std::string budget = "quick";
+  std::uint64_t seed = 0;
+  std::string store = "separatrix.db";
+  int threads = 1;
+};
+
+/// Solved at the smallest width at which, for some learning rate, at least two thirds of the seeds
+/// solve the task.
+struct LearnedAt {
+  bool solved = false;
+  std::string model;  ///< "lstm"
+  Index width = 0;    ///< solved: smallest; otherwise: largest tried
+  std::optional<Index> state_bits;
+  Index seeds_solved = 0, seeds = 0;
+  double lr_min = 0, lr_max = 0;  ///< window of learning rates that worked at that width
+  double best_accuracy = 0;       ///< over everything tried, when not solved
+  std::string budget;             ///< in words: widths, learning rates, seeds, steps
+};
+
+/// One line of the table of three numbers. Absent parts: no bound, construction or training.
+struct SeparationRow {
+  std::string label;      ///< "recurrent state", "transformer 1 layer"
+  Json impossible_below;  ///< a bound's JSON, or null
+  Json certified_at;  ///< {"construction","width","state_bits","certificate":{...},"rechecked"}, or
+                      ///< null
+  std::vector<LearnedAt> learned_at;
+};
+Json to_json(const SeparationRow& row);
+
+struct Separation {
+  std::string experiment;  ///< its name in the store
+  std::string task, description;
+  Index length = 0;
+  std::vector<SeparationRow> rows;
+  bool interrupted = false;
+};
+
+/// The main job: bound, construct, certify, recheck, then train each model over growing widths
+/// until it is solved or the budget is spent. Everything is kept in the store; calling again runs
+/// nothing again.
+Separation separate(const SeparateConfig& config, const Catalogue& catalogue,
+                    const std::function<void(const std::string&)>& on_message,
+                    const RunOptions& options);
+
+}  // namespace separatrix

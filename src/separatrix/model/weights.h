@@ -1,0 +1,63 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "separatrix/base/fields.h"
+
+namespace separatrix {
+
+struct LayerSpec {
+  std::string block;  ///< name in Registry<Block>
+  Json config = Json::object();
+  bool residual = true;  ///< x += block(norm(x)) instead of x = block(norm(x))
+};
+
+/// embedding (+ positions) -> layers (each: x [+]= block(norm(x))) -> norm -> linear head with
+/// bias.
+struct ModelSpec {
+  Index vocab_size = 0, n_classes = 0, d_model = 0;
+  Index max_length = 0;               ///< longest input in tokens: rows of the position table
+  std::string positions = "learned";  ///< absolute, added to the embedding: "learned" or "none"
+  std::string norm = "layer";         ///< before each block and the head: "layer", "rms", "none"
+  std::string embedding = "learned";  ///< "learned", or "given": kept as it was set
+  std::vector<LayerSpec> layers;
+};
+
+/// JSON or YAML map <-> spec; unknown keys are errors. Block configs are kept as given here:
+/// nn/model_params.h resolves them against the registry. Throws Error(spec).
+ModelSpec read_model_spec(const Json& json, const std::string& where);
+Json write_model_spec(const ModelSpec& spec);
+
+enum class Init { zeros, ones, normal, uniform };
+
+struct ParamSpec {
+  std::string name;          ///< e.g. "layers.0.attention.q"
+  std::vector<Index> shape;  ///< row-major; matrices are [in, out], y = x W
+  Init init = Init::zeros;
+  double init_scale = 0;  ///< standard deviation (normal) or half-width (uniform)
+
+  Index size() const {
+    Index n = 1;
+    for (Index e : shape) n *= e;
+    return n;
+  }
+};
+
+/// A model as data: spec plus one contiguous buffer with named slices. What constructions
+/// write, training changes, certificates hash, and files store. Knows nothing about running.
+struct Weights {
+  ModelSpec spec;
+  std::vector<ParamSpec> params;
+  std::vector<float> values;  ///< all slices, in `params` order
+
+  std::span<float> operator[](std::string_view name);  ///< throws Error(spec) if absent
+  std::span<const float> operator[](std::string_view name) const;
+};
+
+/// SHA-256 over the spec's canonical JSON and every value's bits: what certificates name.
+std::string weights_sha256(const Weights& weights);
+
+}  // namespace separatrix

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "separatrix/model/weights.h"
+#include "separatrix/nn/block.h"
+#include "separatrix/tasks/batch.h"
+
+namespace separatrix {
+
+/// Checks a spec against the registry (positive sizes, known norm and blocks, configs that fit) and
+/// returns it with every block's defaults written out: the form that is hashed and stored. Throws
+/// Error(spec).
+ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks,
+                  const std::string& where = {});
+
+/// Every parameter of the model, in buffer order: "embedding" [V, D], "positions" [max_length, D],
+/// "layers.<i>.norm.gain|bias" [D], "layers.<i>.<block>.<name>", "norm.gain|bias" [D], "head" [D,
+/// C], "head_bias" [C].
+std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>& blocks);
+
+/// Every parameter present and zero: where constructions start.
+Weights zeros(const ModelSpec& spec, const Registry<Block>& blocks);
+/// Every parameter drawn by its ParamSpec from one stream per parameter.
+Weights initialize(const ModelSpec& spec, const Registry<Block>& blocks, std::uint64_t seed);
+
+/// Bits carried between time steps, summed over the recurrent layers; nullopt when a layer keeps
+/// all positions (attention).
+std::optional<Index> state_bits(const ModelSpec& spec, const Registry<Block>& blocks);
+
+/// Runs a ModelSpec at speed, on the calling thread. Holds the plan and the working memory of one
+/// tile, allocated in the constructor; weights are passed in, so several Models may share them. No
+/// allocation after the first call with a given T. The number of sequences in a tile depends on the
+/// spec and T only, so results do not depend on how a batch is cut between calls.
+class Model {
+ public:
+  Model(const ModelSpec& spec, const Registry<Block>& blocks);
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  Index n_parameters() const;
+
+  /// Logits at the positions where targets != kIgnore, [n_asked, n_classes], in row order.
+  void logits(std::span<const float> w, const Batch& batch, std::vector<float>& out);
+
+  /// Sum (not mean) of the cross-entropies in nats over the asked positions of sequences [begin,
+  /// end); dw += scale * gradient of that sum.
+  double forward_backward(std::span<const float> w, const Batch& batch, Index begin, Index end,
+                          float scale, std::span<float> dw);
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+/// The whole model written plainly with Block::reference: logits [T, n_classes] of one input at all
+/// positions. Scalar is double or Interval. Slow; calls no kernel.
+template <class Scalar>
+std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
+                                     std::span<const Token> tokens);
+
+}  // namespace separatrix
