@@ -1,0 +1,15 @@
+#include "separatrix/lab/catalogue.h"
+
+namespace separatrix {
+
+Catalogue Catalogue::builtin() {
+  Catalogue all;
+  register_tasks(all.tasks);
+  register_blocks(all.blocks);
+  register_bounds(all.bounds);
+  register_constructions(all.constructions);
+  register_certificates(all.certificates);
+  return all;
+}
+
+}  // namespace separatrix
