@@ -1,0 +1,49 @@
+#include <algorithm>
+
+#include "separatrix/train/trainer.h"
+
+namespace separatrix {
+namespace {
+
+/// The model's, which may exceed the task's.
+Index n_classes(const std::vector<float>& logits, const Batch& batch) {
+  const auto asked = std::count_if(batch.targets.begin(), batch.targets.end(),
+                                   [](Token target) { return target != kIgnore; });
+  return asked > 0 ? Index(logits.size()) / asked : 0;
+}
+
+}  // namespace
+
+Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
+                  const EvaluateConfig& config) {
+  constexpr Index kChunk = 64;
+  const Portion portion = config.holdout > 0 ? Portion::evaluation : Portion::any;
+  Rng rng(config.seed, RngUse::evaluate, config.index);
+  Batch batch;
+  std::vector<float> logits;
+  Index asked = 0, right = 0, right_sequences = 0;
+  for (Index done = 0; done < config.examples; done += batch.B) {
+    sample_batch(task, config.length, std::min(kChunk, config.examples - done), portion,
+                 config.holdout, rng, batch);
+    model.logits(w, batch, logits);
+    const float* row = logits.data();
+    const Index C = n_classes(logits, batch);
+    for (Index b = 0; b < batch.B; ++b) {
+      bool all_right = true;
+      for (Token target : batch.target_row(b)) {
+        if (target == kIgnore) continue;
+        const bool hit = std::max_element(row, row + C) - row == target;
+        row += C;
+        ++asked;
+        right += hit;
+        all_right = all_right && hit;
+      }
+      right_sequences += all_right;
+    }
+  }
+  return {.token = asked > 0 ? double(right) / double(asked) : 0,
+          .sequence = double(right_sequences) / double(config.examples),
+          .examples = config.examples};
+}
+
+}  // namespace separatrix
