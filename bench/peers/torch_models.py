@@ -94,3 +94,12 @@ class Lstm(nn.Module):
     def forward(self, tokens, only_last=False):
         x, _ = self.lstm(self.embedding(tokens))
         return self.head(x[:, -1:] if only_last else x)
+
+    def weights(self):
+        """As for Transformer; the two biases of PyTorch's LSTM are one there, their sum."""
+        named = {'embedding': self.embedding.weight, 'head': self.head.weight.t(),
+                 'head_bias': self.head.bias}
+        for layer in range(self.lstm.num_layers):
+            (w_ih, w_hh, b_ih, b_hh), at = self.lstm.all_weights[layer], f'layers.{layer}.lstm.'
+            named.update({at + 'w_ih': w_ih.t(), at + 'w_hh': w_hh.t(), at + 'bias': b_ih + b_hh})
+        return {name: value.detach().contiguous().numpy() for name, value in named.items()}
