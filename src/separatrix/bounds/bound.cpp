@@ -1,0 +1,53 @@
+#include "separatrix/bounds/bound.h"
+
+#include <cassert>
+#include <cmath>
+
+namespace separatrix {
+
+std::string to_string(Resource resource) {
+  return resource == Resource::recurrent_state_bits ? "recurrent_state_bits"
+                                                    : "one_layer_transformer_bits";
+}
+
+Index Bound::bits() const {
+  assert(count >= 1);
+  const mpz_class below = count - 1;  // ceil(log2 c) = number of binary digits of c - 1
+  return below == 0 ? 0 : Index(mpz_sizeinbase(below.get_mpz_t(), 2));
+}
+
+Json to_json(const Bound& bound) {
+  return {{"method", bound.method},
+          {"theorem", bound.theorem},
+          {"resource", to_string(bound.resource)},
+          {"length", bound.length},
+          {"split", bound.split},
+          {"bits", bound.bits()},
+          {"count", bound.count.get_str()},
+          {"exact", bound.exact},
+          {"witness", bound.witness}};
+}
+
+double recall_ceiling(double bits, Index n_symbols, Index alphabet) {
+  assert(bits >= 0 && n_symbols >= 1 && alphabet >= 1);
+  if (alphabet == 1) return 1;  // nothing to remember
+  const double q = double(alphabet);
+  const double per_symbol = bits / double(n_symbols);
+  if (per_symbol >= std::log2(q)) return 1;
+  // Bits per symbol that accuracy a costs: log2 q - h(e) - e log2(q-1), e = 1 - a; increasing in a
+  // on [1/q, 1], so bisection cannot miss.
+  const auto cost = [&](double a) {
+    const double e = 1 - a;
+    const double h = (e > 0 ? -e * std::log2(e) : 0.0) + (a > 0 && a < 1 ? -a * std::log2(a) : 0.0);
+    return std::log2(q) - h - e * std::log2(q - 1);
+  };
+  double low = 1 / q, high = 1;
+  for (int step = 0; step < 200 && low < high; ++step) {
+    const double middle = low + (high - low) / 2;
+    if (middle == low || middle == high) break;
+    (cost(middle) <= per_symbol ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace separatrix

@@ -1,0 +1,251 @@
+#include <chrono>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "separatrix/bounds/bound.h"
+#include "separatrix/bounds/enumeration.h"
+#include "separatrix/bounds/index_lookup.h"
+
+namespace separatrix {
+namespace {
+
+struct Fixture {
+  Registry<Task> tasks{"task"};
+  Registry<BoundMethod> bounds{"bound"};
+  Fixture() {
+    register_tasks(tasks);
+    register_bounds(bounds);
+  }
+};
+
+std::string config_text(const std::string& name, const Json& config) {
+  return name + " " + config.dump();
+}
+
+/// Tasks at sizes that brute force can do. A new task is tested with its defaults, unasked.
+std::vector<std::pair<std::string, Json>> small_tasks(const Registry<Task>& tasks) {
+  std::vector<std::pair<std::string, Json>> out;
+  for (const std::string& name : tasks.names()) {
+    const Json& parameters = tasks.find(name).parameters;
+    Json small = Json::object();
+    for (const Json& p : parameters) {
+      if (p.at("name") == "alphabet") small["alphabet"] = 2;
+      if (p.at("name") == "dimension") small["dimension"] = 2;
+      if (p.at("name") == "vocab_size") small["vocab_size"] = 8;
+      if (p.at("name") == "pairs") small["pairs"] = 1;
+    }
+    out.emplace_back(name, small);
+    for (const Json& p : parameters)
+      for (const auto& [key, value] : std::map<std::string, std::string>{{"query", "first"},
+                                                                         {"mode", "next-token"},
+                                                                         {"layout", "interleaved"},
+                                                                         {"positions", "all"}})
+        if (p.at("name") == key) {
+          Json other = small;
+          other[key] = value;
+          out.emplace_back(name, other);
+        }
+  }
+  return out;
+}
+
+std::vector<Index> small_lengths(const Task& task, Index max_instances) {
+  std::vector<Index> lengths;
+  for (Index n = 1; n <= 8; ++n) {
+    try {
+      task.check_length(n);
+    } catch (const Error&) {
+      continue;
+    }
+    Index count = 0;
+    if (for_each_instance(task, n, [&](auto) { return ++count <= max_instances; }))
+      lengths.push_back(n);
+  }
+  return lengths;
+}
+
+/// Per cut: the rows (suffix -> targets from the cut on) written out and counted; and whether all
+/// prefixes have the same suffixes and are asked at the same places.
+struct BruteCut {
+  std::map<std::vector<Token>, std::map<std::vector<Token>, std::vector<Token>>> rows;
+  Index distinct() const {
+    std::set<std::map<std::vector<Token>, std::vector<Token>>> out;
+    for (const auto& [prefix, row] : rows) out.insert(row);
+    return Index(out.size());
+  }
+  bool total() const {
+    std::set<std::set<std::pair<std::vector<Token>, std::vector<bool>>>> shapes;
+    for (const auto& [prefix, row] : rows) {
+      std::set<std::pair<std::vector<Token>, std::vector<bool>>> shape;
+      for (const auto& [suffix, targets] : row) {
+        std::vector<bool> asked;
+        for (const Token t : targets) asked.push_back(t != kIgnore);
+        shape.emplace(suffix, asked);
+      }
+      shapes.insert(shape);
+    }
+    return shapes.size() == 1;
+  }
+};
+BruteCut brute_cut(const Task& task, Index length, Index split) {
+  BruteCut out;
+  for_each_instance(task, length, [&](std::span<const Token> tokens) {
+    std::vector<Token> targets(tokens.size());
+    task.label(tokens, targets);
+    out.rows[{tokens.begin(), tokens.begin() + split}][{tokens.begin() + split, tokens.end()}] = {
+        targets.begin() + std::max<Index>(split - 1, 0), targets.end()};
+    return true;
+  });
+  return out;
+}
+
+TEST(Enumeration, AgreesWithBruteForceAtEveryCut) {
+  const Fixture f;
+  for (const auto& [name, config] : small_tasks(f.tasks)) {
+    const auto task = f.tasks.make(name, config);
+    const std::vector<Index> lengths = small_lengths(*task, 600);
+    for (const Index n : lengths) {
+      const std::vector<CutCount> cuts = classes_per_cut(*task, n);
+      ASSERT_EQ(Index(cuts.size()), task->info(n).n_tokens + 1) << config_text(name, config);
+      for (const CutCount& cut : cuts) {
+        const BruteCut brute = brute_cut(*task, n, cut.split);
+        EXPECT_EQ(cut.exact, brute.total()) << config_text(name, config) << n << " " << cut.split;
+        if (cut.exact)
+          EXPECT_EQ(cut.count, brute.distinct())
+              << config_text(name, config) << " N=" << n << " cut " << cut.split;
+        else
+          EXPECT_LE(cut.count, brute.distinct());
+        EXPECT_GE(cut.count, 1);
+      }
+    }
+  }
+}
+
+TEST(IndexLookup, ClosedFormEqualsEnumerationAtEveryCut) {
+  const Fixture f;
+  for (const Index q : {2, 3, 5})
+    for (const char* query : {"last", "first"})
+      for (Index n = 1; n <= (q == 2 ? 9 : 4); ++n) {
+        const auto task = f.tasks.make("index-lookup", {{"alphabet", q}, {"query", query}});
+        for (const CutCount& cut : classes_per_cut(*task, n)) {
+          EXPECT_TRUE(cut.exact);
+          EXPECT_EQ(index_lookup_classes({q, n, std::string(query) == "first", cut.split}),
+                    long(cut.count))
+              << "q=" << q << " N=" << n << " " << query << " cut " << cut.split;
+        }
+      }
+}
+
+TEST(Bounds, WitnessesHoldAndTamperedOnesDoNot) {
+  const Fixture f;
+  Index checked = 0;
+  for (const auto& [name, config] : small_tasks(f.tasks)) {
+    const auto task = f.tasks.make(name, config);
+    for (const Index n : small_lengths(*task, 2000))
+      for (const std::string& method_name : f.bounds.names()) {
+        const auto method = f.bounds.make(method_name);
+        const std::optional<Bound> bound = method->compute(*task, name, n);
+        if (!bound) continue;
+        ++checked;
+        const std::string what = config_text(name, config) + " " + method_name;
+        const WitnessCheck check = method->check(*task, *bound);
+        EXPECT_TRUE(check.valid) << what << ": " << check.how;
+        EXPECT_FALSE(check.how.empty());
+        Bound more = *bound;
+        more.count += 1;
+        EXPECT_FALSE(method->check(*task, more).valid) << what;
+        Bound other_cut = *bound;
+        other_cut.split += 1;
+        EXPECT_FALSE(method->check(*task, other_cut).valid) << what;
+        Bound empty = *bound;
+        empty.witness = Json::object();
+        EXPECT_FALSE(method->check(*task, empty).valid) << what;
+        if (bound->witness.contains("prefixes") && bound->count > 1) {
+          Bound twice = *bound;  // one class counted twice
+          twice.witness["prefixes"][1] = twice.witness["prefixes"][0];
+          EXPECT_FALSE(method->check(*task, twice).valid) << what;
+          Bound blind = *bound;  // nothing tells them apart
+          blind.witness["suffixes"] = Json::array();
+          EXPECT_FALSE(method->check(*task, blind).valid) << what;
+        }
+      }
+  }
+  EXPECT_GT(checked, 10);
+}
+
+TEST(Bounds, LargeEnumerationSaysWhatItSampled) {
+  const Fixture f;
+  const auto task = f.tasks.make("index-lookup", {{"alphabet", 4}});
+  const auto method = f.bounds.make("myhill-nerode");
+  const auto bound = method->compute(*task, "index-lookup", 6);
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->count, 4096);
+  EXPECT_EQ(bound->split, 6);
+  EXPECT_TRUE(bound->exact);
+  const WitnessCheck check = method->check(*task, *bound);
+  EXPECT_TRUE(check.valid);
+  EXPECT_NE(check.how.find("among 128 of 4096"), std::string::npos) << check.how;
+  Bound more = *bound;
+  more.count = 4097;
+  EXPECT_FALSE(method->check(*task, more).valid);
+}
+
+TEST(Bounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
+  const Fixture f;
+  const auto task = f.tasks.make("index-lookup");
+  try {
+    f.bounds.make("myhill-nerode")->compute(*task, "index-lookup", 100);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::spec);
+    EXPECT_NE(std::string(e.what()).find("instances"), std::string::npos);
+  }
+  try {
+    f.bounds.make("closed-form")->compute(*task, "index-lookup", 10'000'000);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("has 7500000 bytes"), std::string::npos) << e.what();
+  }
+}
+
+TEST(ClosedForm, TwentySymbolsOfSixtyFourNeed120Bits) {
+  const Fixture f;
+  const auto task = f.tasks.make("index-lookup");
+  const auto method = f.bounds.make("closed_form");
+  const auto bound = method->compute(*task, "index_lookup", 20);
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->bits(), 120);
+  EXPECT_EQ(bound->count.get_str(), "1329227995784915872903807060280344576");
+  const WitnessCheck check = method->check(*task, *bound);
+  EXPECT_TRUE(check.valid);
+  EXPECT_EQ(check.how, "rule on 1000 random pairs, seed 0");
+  // A rule for the other order, or another task's labels, must not pass.
+  Bound wrong = *bound;
+  wrong.split = 2;
+  EXPECT_FALSE(method->check(*task, wrong).valid);
+  const auto first = f.tasks.make("index-lookup", {{"query", "first"}});
+  EXPECT_FALSE(method->check(*first, *bound).valid);
+}
+
+TEST(ClosedForm, AMillionSymbolsTakeUnderASecond) {
+  const Fixture f;
+  const auto task = f.tasks.make("index-lookup");
+  const auto method = f.bounds.make("closed-form");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto bound = method->compute(*task, "index-lookup", 1'000'000);
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->bits(), 6'000'000);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  for (const Index n : {200, 100'000}) {
+    const auto query_first = f.tasks.make("index-lookup", {{"query", "first"}});
+    const auto small = method->compute(*query_first, "index-lookup", n);
+    ASSERT_TRUE(small);
+    EXPECT_EQ(small->count, long(n - 1 + 64));
+    EXPECT_TRUE(method->check(*query_first, *small).valid);
+  }
+}
+
+}  // namespace
+}  // namespace separatrix
