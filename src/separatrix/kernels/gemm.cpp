@@ -6,7 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "separatrix/kernels/gemm.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "hwy/highway.h"
+#include "separatrix/kernels/simd.inl"
 
 // C is cut into register tiles of R rows times V vectors. A and op(A) differ only in two strides;
 // op(B) must be contiguous along n, so a transposed B, and the ragged right edge of B, are copied
@@ -15,12 +15,8 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace separatrix::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
-using D = hn::CappedTag<float, 16>;  // 16 floats: the widest vector that the block sizes assume
-using Vec = hn::Vec<D>;
-
-constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
 constexpr int kMaxVectors = kManyRegisters ? 4 : 2;
 constexpr Index kBlockK = 256;
 constexpr Index kBlockFloats = kBlockK * 64;
@@ -31,19 +27,19 @@ struct Left {
   Index row, step;
 };
 
-/// R x V tile: c[R, V*lanes] (=|+=) op(A)[R, K] b[K, V*lanes].
+/// R x V tile: c[R, V*L] (=|+=) op(A)[R, K] b[K, V*L].
 template <int R, int V>
 HWY_INLINE void tile(Index K, Left left, const float* HWY_RESTRICT b, Index ldb, bool accumulate,
                      float* HWY_RESTRICT c, Index ldc) {
-  const D d;
-  const Index lanes = Index(hn::Lanes(d));
+  const Floats d;
+  const Index L = lanes();
   Vec sum[R][V];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v)
-      sum[r][v] = accumulate ? hn::LoadU(d, c + r * ldc + v * lanes) : hn::Zero(d);
+      sum[r][v] = accumulate ? hn::LoadU(d, c + r * ldc + v * L) : hn::Zero(d);
   for (Index k = 0; k < K; ++k) {
     Vec bk[V];
-    for (int v = 0; v < V; ++v) bk[v] = hn::LoadU(d, b + k * ldb + v * lanes);
+    for (int v = 0; v < V; ++v) bk[v] = hn::LoadU(d, b + k * ldb + v * L);
     const float* a = left.a + k * left.step;
     for (int r = 0; r < R; ++r) {
       const Vec ar = hn::Set(d, a[r * left.row]);
@@ -51,7 +47,7 @@ HWY_INLINE void tile(Index K, Left left, const float* HWY_RESTRICT b, Index ldb,
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) hn::StoreU(sum[r][v], d, c + r * ldc + v * lanes);
+    for (int v = 0; v < V; ++v) hn::StoreU(sum[r][v], d, c + r * ldc + v * L);
 }
 
 struct Panel {
@@ -93,15 +89,53 @@ void panel_of(int vectors, const Panel& p) {
   panel<1>(p);
 }
 
-/// block[K, width] = b[width, K]^T.
-void transpose(Index K, Index width, const float* b, Index ldb, float* block, Index ld) {
-  for (Index n = 0; n < width; ++n)
-    for (Index k = 0; k < K; ++k) block[k * ld + n] = b[n * ldb + k];
+/// The four numbers at column p of rows r, r + 4, ... of a matrix: one vector.
+HWY_INLINE Vec load_quads(const float* p, Index ld) {
+  const hn::CappedTag<float, 4> quad;
+  const auto at = [&](int r) HWY_ATTR { return hn::LoadU(quad, p + 4 * r * ld); };
+#if HWY_MAX_BYTES >= 64
+  const hn::CappedTag<float, 8> half;
+  const Floats d;
+  return hn::Combine(d, hn::Combine(half, at(3), at(2)), hn::Combine(half, at(1), at(0)));
+#elif HWY_MAX_BYTES >= 32
+  return hn::Combine(Floats(), at(1), at(0));
+#else
+  return at(0);
+#endif
+}
+
+/// y[0..3, 0..L) = x[0..L, 0..3]^T for one vector of rows.
+HWY_INLINE void transpose_quad(const float* x, Index ldx, float* y, Index ldy) {
+  const Floats d;
+  const Doubles pairs;
+  const auto wide = [&](Vec v) HWY_ATTR { return hn::BitCast(pairs, v); };
+  const Vec r0 = load_quads(x, ldx), r1 = load_quads(x + ldx, ldx);
+  const Vec r2 = load_quads(x + 2 * ldx, ldx), r3 = load_quads(x + 3 * ldx, ldx);
+  const auto a = wide(hn::InterleaveLower(d, r0, r1)), b = wide(hn::InterleaveLower(d, r2, r3));
+  const auto e = wide(hn::InterleaveUpper(d, r0, r1)), f = wide(hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, y);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, y + ldy);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, y + 2 * ldy);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, y + 3 * ldy);
+}
+
+void transpose_target(Index M, Index N, const float* x, Index ldx, float* y, Index ldy) {
+  const Index L = lanes();
+  Index i = 0;
+  for (; i + L <= M; i += L) {
+    Index j = 0;
+    for (; j + 4 <= N; j += 4) transpose_quad(x + i * ldx + j, ldx, y + j * ldy + i, ldy);
+    for (; j < N; ++j)
+      for (Index r = i; r < i + L; ++r) y[j * ldy + r] = x[r * ldx + j];
+  }
+  for (; i < M; ++i)
+    for (Index j = 0; j < N; ++j) y[j * ldy + i] = x[i * ldx + j];
 }
 
 /// The last columns, fewer than a vector: through padded copies of B and C.
-void ragged_panel(Panel p, Index width, Index lanes) {
+void ragged_panel(Panel p, Index width) {
   constexpr Index kRows = 32;
+  const Index L = lanes();
   HWY_ALIGN float edge[kRows * 16];
   float* const c = p.c;
   const Index M = p.M, ldc = p.ldc;
@@ -109,27 +143,27 @@ void ragged_panel(Panel p, Index width, Index lanes) {
   for (Index i = 0; i < M; i += kRows) {
     p.M = std::min(kRows, M - i);
     if (p.accumulate)
-      for (Index r = 0; r < p.M; ++r) std::copy_n(c + (i + r) * ldc, width, edge + r * lanes);
+      for (Index r = 0; r < p.M; ++r) std::copy_n(c + (i + r) * ldc, width, edge + r * L);
     p.left.a = left.a + i * left.row;
     p.c = edge;
-    p.ldc = lanes;
+    p.ldc = L;
     panel<1>(p);
-    for (Index r = 0; r < p.M; ++r) std::copy_n(edge + r * lanes, width, c + (i + r) * ldc);
+    for (Index r = 0; r < p.M; ++r) std::copy_n(edge + r * L, width, c + (i + r) * ldc);
   }
 }
 
 void gemm_block(const Gemm& g, Left left, const float* B, Index ldb, float* C, Index ldc) {
-  const Index lanes = Index(hn::Lanes(D()));
+  const Index L = lanes();
   HWY_ALIGN float block[kBlockFloats];
   for (Index n = 0; n < g.N;) {
-    const Index vectors = std::min<Index>(kMaxVectors, (g.N - n) / lanes);
-    const Index width = vectors > 0 ? vectors * lanes : g.N - n;
-    const Index padded = std::max(width, lanes);
+    const Index vectors = std::min<Index>(kMaxVectors, (g.N - n) / L);
+    const Index width = vectors > 0 ? vectors * L : g.N - n;
+    const Index padded = std::max(width, L);
     Panel p{g.M, g.K, left, g.b_transposed ? B + n * ldb : B + n, ldb, g.accumulate, C + n, ldc};
-    if (g.b_transposed || width < lanes) {
-      if (width < lanes) std::fill_n(block, g.K * padded, 0.0F);
+    if (g.b_transposed || width < L) {
+      if (width < L) std::fill_n(block, g.K * padded, 0.0F);
       if (g.b_transposed)
-        transpose(g.K, width, p.b, ldb, block, padded);
+        transpose_target(width, g.K, p.b, ldb, block, padded);
       else
         for (Index k = 0; k < g.K; ++k) std::copy_n(p.b + k * ldb, width, block + k * padded);
       p.b = block;
@@ -138,7 +172,7 @@ void gemm_block(const Gemm& g, Left left, const float* B, Index ldb, float* C, I
     if (vectors > 0)
       panel_of(int(vectors), p);
     else
-      ragged_panel(p, width, lanes);
+      ragged_panel(p, width);
     n += width;
   }
 }
@@ -155,6 +189,7 @@ void gemm_target(const Gemm& g, const float* A, Index lda, const float* B, Index
   }
 }
 
+}  // namespace
 }  // namespace separatrix::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -162,11 +197,17 @@ HWY_AFTER_NAMESPACE();
 namespace separatrix {
 
 HWY_EXPORT(gemm_target);
+HWY_EXPORT(transpose_target);
 
 void gemm(const Gemm& g, const float* A, Index lda, const float* B, Index ldb, float* C,
           Index ldc) {
   assert(lda >= (g.a_transposed ? g.M : g.K) && ldb >= (g.b_transposed ? g.K : g.N) && ldc >= g.N);
   HWY_DYNAMIC_DISPATCH(gemm_target)(g, A, lda, B, ldb, C, ldc);
+}
+
+void transpose(Index M, Index N, const float* x, Index ldx, float* y, Index ldy) {
+  assert(ldx >= N && ldy >= M);
+  HWY_DYNAMIC_DISPATCH(transpose_target)(M, N, x, ldx, y, ldy);
 }
 
 }  // namespace separatrix

@@ -37,10 +37,15 @@ struct Gemm {
 /// of C does not depend on how many rows are computed with it. Error <= K u sum_k |a_ik b_kj|.
 void gemm(const Gemm& g, const float* A, Index lda, const float* B, Index ldb, float* C, Index ldc);
 
+/// y[N, M] ldy = x[M, N]^T ldx.
+void transpose(Index M, Index N, const float* x, Index ldx, float* y, Index ldy);
+
 // ---- vector.cpp
 
 /// y += x, n numbers.
 void add(Index n, const float* x, float* y);
+/// y *= x.
+void multiply(Index n, const float* x, float* y);
 /// y += a x.
 void axpy(Index n, float a, const float* x, float* y);
 /// x *= a, in place.
@@ -111,7 +116,8 @@ enum class Activation { relu, gelu, tanh };
 void activation(Activation f, Index n, const float* x, float* y);
 /// dx = f'(x) dy; dx may be dy.
 void activation_backward(Activation f, Index n, const float* x, const float* dy, float* dx);
-/// x[i, :] += bias in place, then y = f(x): both [M, N]; bias may be null.
+/// y = f(x + bias) and, in place, x = f'(x + bias), both [M, N]: so that the way back is one
+/// multiply(dy) by x. bias [N] may be null.
 void bias_activation(Activation f, Index M, Index N, const float* bias, float* x, float* y);
 /// y = silu(g) u with silu(g) = g / (1 + e^-g).
 void swiglu(Index n, const float* g, const float* u, float* y);
@@ -140,24 +146,22 @@ void masked_softmax_backward(const Scores& shape, const float* p, float* dp);
 
 // ---- attention.cpp
 
-/// One query against n rows x_j of width D (row-major, ld): scores s_j = scale <u, x_j>, weights
-/// a = softmax(s), context c = sum_j a_j x_j. Error of c <= (n + D / lanes + 16) u max|x| e^{2 u D
-/// max|u x|}.
+/// One query against n rows x_j of width D, x [n, D] ld: scores s_j = scale <u, x_j>, weights
+/// a = softmax(s), context c = sum_j a_j x_j.
 struct Attend {
   Index n = 0, D = 0, ld = 0;
   float scale = 1;
 };
-/// a[n] =, c[D] = as above.
+/// a[n] =, c[D] = as above. Scores have an error <= (D / lanes + 6) u scale sum |u x_j|, which the
+/// exponential turns into a relative one of the weights.
 void attend(const Attend& s, const float* u, const float* x, float* a, float* c);
-/// From dc = d loss / d c and the forward's u, x, a: du[D] =, dx[n, D] ld +=. `work` holds n
-/// floats.
-struct AttendBackward {
-  const float* u = nullptr;
-  const float* a = nullptr;
-  const float* dc = nullptr;
+
+/// What attend read and left, and dc = d loss / d c.
+struct Attended {
+  const float *u = nullptr, *x = nullptr, *a = nullptr, *dc = nullptr;
 };
-void attend_backward(const Attend& s, const AttendBackward& in, const float* x, float* du,
-                     float* dx, float* work);
+/// du[D] =, dx[n, D] ld +=. `work` holds n floats.
+void attend_backward(const Attend& s, const Attended& in, float* du, float* dx, float* work);
 
 // ---- loss.cpp
 

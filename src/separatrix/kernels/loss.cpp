@@ -1,0 +1,84 @@
+#include <cassert>
+#include <cmath>
+#include <limits>
+
+#include "separatrix/kernels/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "separatrix/kernels/loss.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "separatrix/kernels/simd.inl"
+
+HWY_BEFORE_NAMESPACE();
+namespace separatrix::HWY_NAMESPACE {
+namespace {
+
+/// max and sum of exp(x - max) of one row.
+struct LogSum {
+  float top, sum;
+};
+
+HWY_INLINE LogSum log_sum(Index C, const float* x) {
+  const Floats d;
+  const Vec low = hn::Set(d, -std::numeric_limits<float>::infinity());
+  Vec top = low;
+  for_vectors(C, [&](Index i, Index c) HWY_ATTR {
+    Vec v = load(x + i, c);
+    if (c < lanes()) v = hn::IfThenElse(hn::FirstN(d, std::size_t(c)), v, low);
+    top = hn::Max(v, top);
+  });
+  const float maximum = max_of(top);
+  const Vec shift = hn::Set(d, maximum);
+  Vec sum = hn::Zero(d);
+  for_vectors(C, [&](Index i, Index c) HWY_ATTR {
+    Vec e = exp_of(hn::Sub(load(x + i, c), shift));
+    if (c < lanes()) e = hn::IfThenElseZero(hn::FirstN(d, std::size_t(c)), e);
+    sum = hn::Add(sum, e);
+  });
+  return {maximum, sum_of(sum)};
+}
+
+double cross_entropy_target(Index M, Index C, const float* logits, const std::int32_t* targets,
+                            float gradient_scale, float* dlogits) {
+  const Floats d;
+  double total = 0;
+  for (Index r = 0; r < M; ++r) {
+    const Index target = targets[r];
+    const float* x = logits + r * C;
+    float* dx = dlogits == nullptr ? nullptr : dlogits + r * C;
+    if (target < 0) {
+      if (dx != nullptr) std::fill_n(dx, C, 0.0F);
+      continue;
+    }
+    assert(target < C);
+    const LogSum row = log_sum(C, x);
+    total += std::log(double(row.sum)) + (double(row.top) - double(x[target]));
+    if (dx == nullptr) continue;
+    const Vec shift = hn::Set(d, row.top), factor = hn::Set(d, gradient_scale / row.sum);
+    // The target's own entry p - 1 cancels when the model is sure; it is minus the sum of the
+    // others, which does not.
+    const float others = row.sum - std::exp(x[target] - row.top);
+    for_vectors(C, [=](Index i, Index c) HWY_ATTR {
+      store(hn::Mul(exp_of(hn::Sub(load(x + i, c), shift)), factor), dx + i, c);
+    });
+    dx[target] = -gradient_scale * (others / row.sum);
+  }
+  return total;
+}
+
+}  // namespace
+}  // namespace separatrix::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace separatrix {
+
+HWY_EXPORT(cross_entropy_target);
+
+double cross_entropy(Index M, Index C, const float* logits, const std::int32_t* targets,
+                     float gradient_scale, float* dlogits) {
+  return HWY_DYNAMIC_DISPATCH(cross_entropy_target)(M, C, logits, targets, gradient_scale, dlogits);
+}
+
+}  // namespace separatrix
+#endif
