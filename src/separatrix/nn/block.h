@@ -31,7 +31,7 @@ struct Live {
 struct Slots {
   const float* w = nullptr;  ///< parameters, laid out as params()
   float* dw = nullptr;       ///< their gradients (accumulated); null in forward
-  float* cache = nullptr;    ///< cache_size(shape) floats kept from forward to backward
+  float* cache = nullptr;    ///< cache_size(shape) floats kept from forward to one backward
   float* scratch = nullptr;  ///< scratch_size(shape) floats, free to use within one call
 };
 
@@ -56,8 +56,9 @@ class Block {
   /// Sequences that profit from running together in one tile (recurrences: 16 to 64; else 1).
   virtual Index lockstep() const { return 1; }
 
-  /// Which input rows the live output rows depend on. Default: all rows for blocks that mix time,
-  /// the outputs themselves for pointwise ones. Always contains `outputs`. May fill `storage`
+  /// Which input rows the live output rows depend on. Default, by mixing(): the outputs themselves
+  /// (pointwise), each sequence's rows up to its last output (recurrent), all rows (attention).
+  /// Always contains `outputs`. May fill `storage`
   /// (capacity s.rows() reserved by the caller) and return a view of it.
   virtual Live needs(Shape s, Live outputs, std::vector<Index>& storage) const;
 
@@ -65,9 +66,14 @@ class Block {
   /// x, y are [B, T, D] and do not alias.
   virtual void forward(Shape s, Live live, const float* x, float* y, Slots slots) const = 0;
   /// dx += (df/dx)^T dy at needs(live), slots.dw += (df/dw)^T dy; only the live rows of dy are
-  /// read.
+  /// read. May use up the cache.
   virtual void backward(Shape s, Live live, const float* x, const float* dy, float* dx,
                         Slots slots) const = 0;
+
+  /// Useful operations of forward for these outputs, a multiplication and an addition counting as
+  /// two: what fractions of peak are measured in. Default: 2 x elements of the matrices x rows
+  /// needed.
+  virtual double flops(Shape s, Live outputs) const;
 
   /// The same function written plainly for one sequence [T, D], with no kernels: test oracle and
   /// finite-difference base (double), and certificate evaluator (Interval).

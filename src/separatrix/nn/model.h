@@ -31,6 +31,10 @@ Weights initialize(const ModelSpec& spec, const Registry<Block>& blocks, std::ui
 /// all positions (attention).
 std::optional<Index> state_bits(const ModelSpec& spec, const Registry<Block>& blocks);
 
+/// Useful operations of one training step on the batch: three times those of the forward pass over
+/// the rows that the asked positions depend on.
+double training_flops(const ModelSpec& spec, const Registry<Block>& blocks, const Batch& batch);
+
 /// Runs a ModelSpec at speed, on the calling thread. Holds the plan and the working memory of one
 /// tile, allocated in the constructor; weights are passed in, so several Models may share them. No
 /// allocation after the first call with a given T. The number of sequences in a tile depends on the

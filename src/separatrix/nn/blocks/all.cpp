@@ -1,0 +1,13 @@
+#include "separatrix/nn/block.h"
+
+namespace separatrix {
+
+void register_lstm(Registry<Block>& blocks);
+void register_rnn(Registry<Block>& blocks);
+
+void register_blocks(Registry<Block>& blocks) {
+  register_lstm(blocks);
+  register_rnn(blocks);
+}
+
+}  // namespace separatrix

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <cmath>
+
+#include "separatrix/kernels/kernels.h"
+#include "separatrix/model/interval.h"
+#include "separatrix/model/scalar.h"
+#include "separatrix/nn/block.h"
+#include "separatrix/nn/blocks/time_major.h"
+#include "separatrix/nn/buffer.h"
+
+namespace separatrix {
+namespace {
+
+struct RnnConfig {
+  std::string activation = "tanh";
+  std::string state_format = "float32";
+};
+template <class V>
+void visit(V& v, RnnConfig& c) {
+  v("activation", c.activation, "tanh or relu");
+  v("state_format", c.state_format,
+    "float32, or bit: the state is rounded to 0 or 1 (from 1/2 up) after each step");
+}
+
+/// Where a value is rounded to a bit.
+constexpr double kHalf = 0.5;
+
+double to_bit(double a) { return a >= kHalf ? 1 : 0; }
+/// Both bits when the interval lies on both sides.
+Interval to_bit(Interval a) {
+  if (certainly_less(a, Interval(kHalf))) return Interval(0);
+  return a.lower() >= kHalf ? Interval(1) : Interval(0, 1);
+}
+
+/// h_t = act(x_t W_x + h_{t-1} W_h + b) = y_t, h_{-1} = 0, hidden width = D. With state_format
+/// "bit" h_t is rounded to {0, 1}; its gradient passes the rounding unchanged (straight-through,
+/// [bengio2013]).   [elman1990; derivation in docs/derivations/rnn.md]
+class Rnn final : public RecurrentBlock {
+ public:
+  using Config = RnnConfig;
+  explicit Rnn(const Config& config)
+      : activation_(config.activation == "relu" ? Activation::relu : Activation::tanh),
+        bits_(config.state_format == "bit") {
+    check(config.activation, {"tanh", "relu"}, "activation");
+    check(config.state_format, {"float32", "bit"}, "state_format");
+  }
+
+  std::vector<ParamSpec> params(Index D) const override {
+    const double width = 1 / std::sqrt(double(D));
+    return {{"w_x", {D, D}, Init::uniform, width},
+            {"w_h", {D, D}, Init::uniform, width},
+            {"bias", {D}, Init::uniform, width}};
+  }
+  Index state_size(Index D) const override { return D; }
+  Index state_bits(Index D) const override { return bits_ ? D : 32 * D; }
+  Index lockstep() const override { return 32; }
+
+  Index cache_size(Shape s) const override { return Cache(s, s.T, nullptr).end; }
+  Index scratch_size(Shape s) const override { return Scratch(s, s.T, nullptr).end; }
+
+  void forward(Shape s, Live live, const float* x, float* y, Slots m) const override {
+    const Index B = s.B, D = s.D, N = B * D, steps = live_steps(s, live);
+    const Params w(m.w, D);
+    const Cache c(s, steps, m.cache);
+
+    gather_inputs(s, live, steps, x, c.x);
+    gemm({steps * B, D, D}, c.x, D, w.x, D, c.a, D);
+    for (Index t = 0; t < steps; ++t) {
+      float *a = c.a + t * N, *h = c.h + t * N;
+      if (t > 0)  // the first state is zero
+        gemm({.M = B, .N = D, .K = D, .accumulate = true}, h - N, D, w.h, D, a, D);
+      bias_activation(activation_, B, D, w.bias, a, h);
+      if (bits_) std::transform(h, h + N, h, [](float v) { return v >= float(kHalf) ? 1.0F : 0; });
+    }
+    scatter_outputs(s, live, c.h, y);
+  }
+
+  void backward(Shape s, Live live, const float*, const float* dy, float* dx,
+                Slots m) const override {
+    const Index B = s.B, D = s.D, N = B * D, steps = live_steps(s, live);
+    const Params w(m.w, D);
+    const Cache c(s, steps, m.cache);
+    const Scratch k(s, steps, m.scratch);
+    float *dw_x = m.dw, *dw_h = dw_x + D * D, *dbias = dw_h + D * D;
+
+    transpose(D, D, w.h, k.w_h_t);
+    gather_outputs(s, live, steps, dy, k.da);
+    for (Index t = steps - 1; t >= 0; --t) {
+      float* da = k.da + t * N;  // dh until the activation's derivative is applied
+      if (t + 1 < steps)
+        gemm({.M = B, .N = D, .K = D, .accumulate = true}, da + N, D, k.w_h_t, D, da, D);
+      activation_backward(activation_, N, c.a + t * N, da, da);
+    }
+    gemm({.M = D, .N = D, .K = steps * B, .a_transposed = true, .accumulate = true}, c.x, D, k.da,
+         D, dw_x, D);
+    gemm({.M = D, .N = D, .K = (steps - 1) * B, .a_transposed = true, .accumulate = true}, c.h, D,
+         k.da + N, D, dw_h, D);
+    column_sums(steps * B, D, k.da, dbias);
+    float* dxs = c.a;  // has served
+    gemm({.M = steps * B, .N = D, .K = D, .b_transposed = true}, k.da, D, w.x, D, dxs, D);
+    scatter_add_inputs(s, live, dxs, dx);
+  }
+
+  void step(Index D, const float* w, float* state, const float* x, float* y) const override {
+    const Params p(w, D);
+    for (Index d = 0; d < D; ++d) {
+      float a = p.bias[d];
+      for (Index i = 0; i < D; ++i) a += x[i] * p.x[i * D + d] + state[i] * p.h[i * D + d];
+      const float h = activation_ == Activation::relu ? std::max(a, 0.0F) : std::tanh(a);
+      y[d] = bits_ ? float(to_bit(double(h))) : h;
+    }
+    std::copy_n(y, D, state);
+  }
+
+  void reference(std::span<const double> w, View<const double, 2> x,
+                 View<double, 2> y) const override {
+    run(w, x, y);
+  }
+  void reference(std::span<const double> w, View<const Interval, 2> x,
+                 View<Interval, 2> y) const override {
+    run(w, x, y);
+  }
+
+ private:
+  struct Params {
+    const float *x, *h, *bias;
+    Params(const float* w, Index D) : x(w), h(w + D * D), bias(w + 2 * D * D) {}
+  };
+  struct Cache {  // time-major; a: pre-activations
+    float *x, *a, *h;
+    Index end = 0;
+    Cache(Shape s, Index steps, float* base) {
+      const Index n = steps * s.B * s.D;
+      x = slice(base, end, n);
+      a = slice(base, end, n);
+      h = slice(base, end, n);
+    }
+  };
+  struct Scratch {
+    float *w_h_t, *da;
+    Index end = 0;
+    Scratch(Shape s, Index steps, float* base) {
+      w_h_t = slice(base, end, s.D * s.D);
+      da = slice(base, end, steps * s.B * s.D);
+    }
+  };
+
+  static void check(const std::string& value, const std::vector<std::string>& choices,
+                    const char* name) {
+    if (!contains_name(choices, value))
+      throw Error(ErrorKind::spec, "unknown " + std::string(name) + " '" + value + "'", {},
+                  did_you_mean(value, choices));
+  }
+
+  template <class S>
+  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
+    const auto [T, D] = x.extent;
+    const View<const double, 2> w_x{w.data(), {D, D}}, w_h{w.data() + D * D, {D, D}};
+    const double* bias = w.data() + 2 * D * D;
+    for (Index t = 0; t < T; ++t)
+      for (Index d = 0; d < D; ++d) {
+        S a(bias[d]);
+        for (Index i = 0; i < D; ++i) a += x(t, i) * w_x(i, d);
+        for (Index i = 0; t > 0 && i < D; ++i) a += y(t - 1, i) * w_h(i, d);
+        const S h = activation_ == Activation::relu ? relu(a) : tanh(a);
+        y(t, d) = bits_ ? to_bit(h) : h;
+      }
+  }
+
+  Activation activation_;
+  bool bits_;
+};
+
+}  // namespace
+
+void register_rnn(Registry<Block>& blocks) {
+  blocks.add<Rnn>("rnn", "Elman network; state d_model numbers, or as many bits");
+}
+
+}  // namespace separatrix

@@ -1,0 +1,145 @@
+#include <cmath>
+#include <cstdint>
+
+#include "separatrix/base/hash.h"
+#include "separatrix/base/rng.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+using Names = std::vector<std::string>;
+
+void check_positive(Index value, const char* name, const std::string& where) {
+  if (value < 1)
+    throw Error(ErrorKind::spec, std::string(name) + " must be at least 1", where + "/" + name);
+}
+
+void check_choice(const std::string& value, const Names& choices, const char* name,
+                  const std::string& where) {
+  if (!contains_name(choices, value))
+    throw Error(ErrorKind::spec, "unknown " + std::string(name) + " '" + value + "'",
+                where + "/" + name, did_you_mean(value, choices));
+}
+
+/// Blocks do not know where in a file they stand: adds the place to their errors.
+template <class F>
+auto located(const std::string& where, const F& f) {
+  try {
+    return f();
+  } catch (const Error& e) {
+    if (!e.where().empty()) throw;
+    throw Error(e.kind(), e.what(), where, e.hint());
+  }
+}
+
+void append_norm(const std::string& norm, const std::string& prefix, Index D,
+                 std::vector<ParamSpec>& params) {
+  if (norm == "none") return;
+  params.push_back({prefix + "norm.gain", {D}, Init::ones, 0});
+  if (norm == "layer") params.push_back({prefix + "norm.bias", {D}, Init::zeros, 0});
+}
+
+/// A parameter's stream depends on its name only, so that adding a layer changes no other's draw.
+Rng stream_of(const ParamSpec& param, std::uint64_t seed) {
+  const std::vector<std::int32_t> letters(param.name.begin(), param.name.end());
+  return Rng(seed, RngUse::init, hash_tokens(letters));
+}
+
+void draw(const ParamSpec& param, std::uint64_t seed, std::span<float> values) {
+  Rng rng = stream_of(param, seed);
+  for (float& value : values) {
+    switch (param.init) {
+      case Init::zeros:
+        value = 0;
+        break;
+      case Init::ones:
+        value = 1;
+        break;
+      case Init::normal:
+        value = float(param.init_scale * rng.normal());
+        break;
+      case Init::uniform:
+        value = float(param.init_scale * (2 * rng.uniform() - 1));
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks, const std::string& where) {
+  check_positive(spec.vocab_size, "vocab_size", where);
+  check_positive(spec.n_classes, "n_classes", where);
+  check_positive(spec.d_model, "d_model", where);
+  check_positive(spec.max_length, "max_length", where);
+  check_choice(spec.positions, {"learned", "none"}, "positions", where);
+  check_choice(spec.norm, {"layer", "rms", "none"}, "norm", where);
+  check_choice(spec.embedding, {"learned", "given"}, "embedding", where);
+  ModelSpec resolved = spec;
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const std::string at = where + "/layers/" + std::to_string(i);
+    LayerSpec& layer = resolved.layers[i];
+    const auto& entry = blocks.find(layer.block, at + "/block");
+    located(at + "/config", [&] {
+      entry.make(layer.config, at + "/config")->params(spec.d_model);
+      return 0;
+    });
+    layer.block = entry.name;
+    layer.config = entry.resolve(layer.config, at + "/config");
+  }
+  return resolved;
+}
+
+std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>& blocks) {
+  const Index D = spec.d_model;
+  // Unit embeddings and positions: after the norm, what a token is and where it stands weigh alike
+  // from the first step (docs/performance.md has the comparison of scales).
+  std::vector<ParamSpec> params{{"embedding", {spec.vocab_size, D}, Init::normal, 1.0}};
+  if (spec.positions == "learned")
+    params.push_back({"positions", {spec.max_length, D}, Init::normal, 1.0});
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const LayerSpec& layer = spec.layers[i];
+    const std::string prefix = "layers." + std::to_string(i) + ".";
+    append_norm(spec.norm, prefix, D, params);
+    for (ParamSpec& param : blocks.make(layer.block, layer.config)->params(D)) {
+      param.name = prefix + layer.block + "." + param.name;
+      params.push_back(std::move(param));
+    }
+  }
+  append_norm(spec.norm, "", D, params);
+  params.push_back({"head", {D, spec.n_classes}, Init::uniform, 1 / std::sqrt(double(D))});
+  params.push_back({"head_bias", {spec.n_classes}, Init::zeros, 0});
+  return params;
+}
+
+Weights zeros(const ModelSpec& spec, const Registry<Block>& blocks) {
+  Weights weights{spec, model_params(spec, blocks), {}};
+  Index n = 0;
+  for (const ParamSpec& param : weights.params) n += param.size();
+  weights.values.assign(std::size_t(n), 0.0F);
+  return weights;
+}
+
+Weights initialize(const ModelSpec& spec, const Registry<Block>& blocks, std::uint64_t seed) {
+  Weights weights = zeros(spec, blocks);
+  Index at = 0;
+  for (const ParamSpec& param : weights.params) {
+    draw(param, seed, {weights.values.data() + at, std::size_t(param.size())});
+    at += param.size();
+  }
+  return weights;
+}
+
+std::optional<Index> state_bits(const ModelSpec& spec, const Registry<Block>& blocks) {
+  Index bits = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const auto block = blocks.make(layer.block, layer.config);
+    if (block->mixing() == Mixing::attention) return std::nullopt;
+    if (const auto* recurrent = dynamic_cast<const RecurrentBlock*>(block.get()))
+      bits += recurrent->state_bits(spec.d_model);
+  }
+  return bits;
+}
+
+}  // namespace separatrix

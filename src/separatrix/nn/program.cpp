@@ -1,0 +1,74 @@
+#include "separatrix/nn/program.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+/// Three quarters of the smallest L2 cache among the machines of the last years (1 MiB).
+constexpr Index kTileBytes = 3 << 18;
+/// More sequences than this gain nothing: the matrices are long enough.
+constexpr Index kMaxTile = 64;
+
+/// Where the first parameter whose name starts with `prefix` begins; 0 if there is none.
+Index offset_of(const std::vector<ParamSpec>& params, const std::string& prefix) {
+  Index at = 0;
+  for (const ParamSpec& param : params) {
+    if (param.name.starts_with(prefix)) return at;
+    at += param.size();
+  }
+  return 0;
+}
+
+}  // namespace
+
+Program::Program(const ModelSpec& model, const Registry<Block>& blocks)
+    : spec(resolve(model, blocks)) {
+  const std::vector<ParamSpec> params = model_params(spec, blocks);
+  for (const ParamSpec& param : params) n_parameters += param.size();
+  embedding = offset_of(params, "embedding");
+  positions = offset_of(params, "positions");
+  norm = offset_of(params, "norm.");
+  head = offset_of(params, "head");
+  head_bias = offset_of(params, "head_bias");
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const LayerSpec& layer = spec.layers[i];
+    const std::string prefix = "layers." + std::to_string(i) + ".";
+    layers.push_back({blocks.make(layer.block, layer.config), layer.residual,
+                      offset_of(params, prefix + "norm."),
+                      offset_of(params, prefix + layer.block + ".")});
+  }
+}
+
+Index Program::tile_sequences(Index T, Index asked) const {
+  Index lockstep = 1;
+  for (const Layer& layer : layers) lockstep = std::max(lockstep, layer.block->lockstep());
+  const Index fitting = kTileBytes / Index(sizeof(float)) / touched_floats(T, asked);
+  return std::clamp(fitting, lockstep, std::max(kMaxTile, lockstep));
+}
+
+Index Program::touched_floats(Index T, Index asked) const {
+  const Shape one{1, T, spec.d_model};
+  std::vector<Index> rows(std::size_t(std::max<Index>(asked, 1)));
+  std::iota(rows.begin(), rows.end(), T - Index(rows.size()));
+  Live live{Index(rows.size()) == T ? std::span<const Index>{} : rows};
+  const Index copies = has_norms() ? 2 : 1;
+  Index floats = live.count(one) * (copies * spec.d_model + spec.n_classes);
+  std::vector<std::vector<Index>> storage(layers.size());
+  for (std::size_t i = layers.size(); i-- > 0;) {
+    storage[i].reserve(std::size_t(T));
+    const Live in = layers[i].block->needs(one, live, storage[i]);
+    // A block caches something for the rows it reads and something for those it writes.
+    const Index cache = layers[i].block->cache_size(one);
+    floats += cache * (in.count(one) + live.count(one)) / (2 * T);
+    floats += in.count(one) * copies * spec.d_model;
+    live = in;
+  }
+  const Index gradients = 2 * live.count(one) * spec.d_model;
+  return floats + gradients;
+}
+
+}  // namespace separatrix

@@ -1,0 +1,129 @@
+#include "separatrix/model/interval.h"
+#include "separatrix/model/scalar.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+/// Must be what the norm kernel uses.
+constexpr double kNormEpsilon = static_cast<double>(1e-5F);
+
+template <class S>
+using Matrix = std::vector<S>;  // [T, D]
+
+/// Parameters in doubles, by name.
+class Parameters {
+ public:
+  explicit Parameters(const Weights& weights)
+      : weights_(weights), values_(weights.values.begin(), weights.values.end()) {}
+  /// The slice that starts with the first parameter whose name starts with `prefix`, and holds all
+  /// that do.
+  std::span<const double> operator[](const std::string& prefix) const {
+    Index at = 0, begin = 0, size = 0;
+    for (const ParamSpec& param : weights_.params) {
+      if (param.name.starts_with(prefix)) {
+        if (size == 0) begin = at;
+        size += param.size();
+      }
+      at += param.size();
+    }
+    return {values_.data() + begin, std::size_t(size)};
+  }
+
+ private:
+  const Weights& weights_;
+  std::vector<double> values_;
+};
+
+/// layer: (x - mean) / sqrt(var + eps) gain + bias; rms: x / sqrt(mean(x^2) + eps) gain.
+template <class S>
+Matrix<S> reference_norm(const std::string& kind, std::span<const double> w, Index D, Matrix<S> x) {
+  if (kind == "none") return x;
+  for (std::size_t row = 0; row < x.size(); row += std::size_t(D)) {
+    const std::span<S> v{x.data() + row, std::size_t(D)};
+    if (kind == "layer") {
+      S mean(0);
+      for (const S& a : v) mean += a;
+      mean /= double(D);
+      for (S& a : v) a -= mean;
+    }
+    S power(0);
+    for (const S& a : v) power += square(a);
+    const S deviation = sqrt(power / double(D) + kNormEpsilon);
+    for (std::size_t d = 0; d < v.size(); ++d) {
+      v[d] = v[d] / deviation * w[d];
+      if (kind == "layer") v[d] += w[std::size_t(D) + d];
+    }
+  }
+  return x;
+}
+
+template <class S>
+Matrix<S> reference_embed(const ModelSpec& spec, const Parameters& w,
+                          std::span<const Token> tokens) {
+  const auto D = std::size_t(spec.d_model);
+  const std::span<const double> embedding = w["embedding"], positions = w["positions"];
+  Matrix<S> x;
+  for (std::size_t t = 0; t < tokens.size(); ++t)
+    for (std::size_t d = 0; d < D; ++d) {
+      S value(embedding[std::size_t(tokens[t]) * D + d]);
+      if (spec.positions == "learned") value += positions[t * D + d];
+      x.push_back(value);
+    }
+  return x;
+}
+
+template <class S>
+Matrix<S> reference_layer(const Block& block, std::span<const double> w, Index D,
+                          const Matrix<S>& x) {
+  Matrix<S> y(x.size());
+  const Index T = Index(x.size()) / D;
+  block.reference(w, View<const S, 2>{x.data(), {T, D}}, View<S, 2>{y.data(), {T, D}});
+  return y;
+}
+
+template <class S>
+Matrix<S> reference_head(std::span<const double> w, std::span<const double> bias, Index D,
+                         const Matrix<S>& x) {
+  const std::size_t C = bias.size(), width = std::size_t(D);
+  Matrix<S> logits;
+  for (std::size_t row = 0; row < x.size(); row += width)
+    for (std::size_t c = 0; c < C; ++c) {
+      S sum(bias[c]);
+      for (std::size_t d = 0; d < width; ++d) sum += x[row + d] * w[d * C + c];
+      logits.push_back(sum);
+    }
+  return logits;
+}
+
+}  // namespace
+
+template <class Scalar>
+std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
+                                     std::span<const Token> tokens) {
+  const ModelSpec& spec = weights.spec;
+  const Index D = spec.d_model;
+  const Parameters w(weights);
+  auto x = reference_embed<Scalar>(spec, w, tokens);
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const LayerSpec& layer = spec.layers[i];
+    const std::string prefix = "layers." + std::to_string(i) + ".";
+    const auto block = blocks.make(layer.block, layer.config);
+    const auto normed = reference_norm(spec.norm, w[prefix + "norm."], D, x);
+    auto y = reference_layer(*block, w[prefix + layer.block + "."], D, normed);
+    if (layer.residual)
+      for (std::size_t j = 0; j < y.size(); ++j) y[j] += x[j];
+    x = std::move(y);
+  }
+  x = reference_norm(spec.norm, w["norm."], D, std::move(x));
+  const std::span<const double> head = w["head"];  // head and head_bias
+  const auto n = std::size_t(D * spec.n_classes);
+  return reference_head(head.first(n), head.subspan(n), D, x);
+}
+
+template std::vector<double> reference_logits<double>(const Weights&, const Registry<Block>&,
+                                                      std::span<const Token>);
+template std::vector<Interval> reference_logits<Interval>(const Weights&, const Registry<Block>&,
+                                                          std::span<const Token>);
+
+}  // namespace separatrix

@@ -1,0 +1,184 @@
+#include "separatrix/nn/tile.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace separatrix {
+namespace {
+
+void clear_rows(Rows rows, Index D, float* x) {
+  if (rows.index == nullptr) {
+    std::fill_n(x, rows.count * D, 0.0F);
+  } else {
+    for (Index i = 0; i < rows.count; ++i) std::fill_n(x + rows[i] * D, D, 0.0F);
+  }
+}
+
+/// Clears the rows of `wide` that are not in `narrow`, a subset.
+void clear_rows_outside(Rows narrow, Rows wide, Index D, float* x) {
+  Index next = 0;
+  for (Index i = 0; i < wide.count && narrow.count != wide.count; ++i) {
+    if (next < narrow.count && narrow[next] == wide[i])
+      ++next;
+    else
+      std::fill_n(x + wide[i] * D, D, 0.0F);
+  }
+}
+
+Norm norm_of(const Program& program, const float* gain) {
+  const Index D = program.spec.d_model;
+  const bool layer = program.spec.norm == "layer";
+  return {layer ? NormKind::layer : NormKind::rms, D, gain, layer ? gain + D : nullptr};
+}
+
+}  // namespace
+
+void Tile::reserve(const Program& program, Index sequences, Index T) {
+  const ModelSpec& spec = program.spec;
+  const Shape most{sequences, T, spec.d_model};
+  const Index activations = most.rows() * spec.d_model;
+  stages_.resize(program.layers.size() + 1);
+  Index scratch = 0;
+  for (const auto& layer : program.layers)
+    scratch = std::max(scratch, layer.block->scratch_size(most));
+
+  const auto lay_out = [&](float* base) {
+    Index end = 0;
+    const auto take = [&](Index n) { return slice(base, end, n); };
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      Stage& stage = stages_[i];
+      stage.x = take(activations);
+      stage.normed = program.has_norms() ? take(activations) : stage.x;
+      stage.stats = take(2 * most.rows());
+      if (i < program.layers.size()) stage.cache = take(program.layers[i].block->cache_size(most));
+    }
+    dx_ = take(activations);
+    dnormed_ = take(activations);
+    features_ = take(activations);
+    logits_ = take(most.rows() * spec.n_classes);
+    scratch_ = take(scratch);
+    return end;
+  };
+  arena_.reserve(lay_out(nullptr));
+  lay_out(arena_.data());
+  for (Stage& stage : stages_) stage.storage.reserve(std::size_t(most.rows()));
+  asked_.reserve(std::size_t(most.rows()));
+  targets_.reserve(std::size_t(most.rows()));
+}
+
+bool Tile::enter(const Program& program, const Batch& batch, Index begin, Index end) {
+  shape_ = {end - begin, batch.T, program.spec.d_model};
+  n_classes_ = program.spec.n_classes;
+  input_ = {batch.T, shape_.D, batch.tokens.data() + begin * batch.T};
+  const Token* targets = batch.targets.data() + begin * batch.T;
+  asked_.clear();
+  targets_.clear();
+  for (Index row = 0; row < shape_.rows(); ++row) {
+    if (targets[row] == kIgnore) continue;
+    asked_.push_back(row);
+    targets_.push_back(targets[row]);
+  }
+  if (asked_.empty()) return false;
+  const bool all = n_asked() == shape_.rows();
+  stages_.back().live = all ? Live{} : Live{asked_};
+  for (std::size_t i = program.layers.size(); i-- > 0;)
+    stages_[i].live =
+        program.layers[i].block->needs(shape_, stages_[i + 1].live, stages_[i].storage);
+  return true;
+}
+
+void Tile::forward(const Program& program, const float* w) {
+  embed(input_, rows(stages_[0].live), w + program.embedding,
+        program.has_positions() ? w + program.positions : nullptr, stages_[0].x);
+  for (std::size_t i = 0; i < program.layers.size(); ++i) forward_layer(program, i, w);
+  forward_head(program, w);
+}
+
+void Tile::forward_layer(const Program& program, std::size_t i, const float* w) {
+  const Program::Layer& layer = program.layers[i];
+  Stage &in = stages_[i], &out = stages_[i + 1];
+  normalize(program, in, w + layer.norm);
+  layer.block->forward(shape_, out.live, in.normed, out.x,
+                       {w + layer.weights, nullptr, in.cache, scratch_});
+  if (layer.residual) add_rows(rows(out.live), shape_.D, in.x, out.x);
+}
+
+void Tile::forward_head(const Program& program, const float* w) {
+  Stage& top = stages_.back();
+  normalize(program, top, w + program.norm);
+  if (!top.live.all()) gather_rows(rows(top.live), shape_.D, top.normed, features_);
+  const float* features = top.live.all() ? top.normed : features_;
+  gemm({n_asked(), n_classes_, shape_.D}, features, shape_.D, w + program.head, n_classes_, logits_,
+       n_classes_);
+  add_bias(n_asked(), n_classes_, w + program.head_bias, logits_);
+}
+
+double Tile::loss(float scale) {
+  return cross_entropy(n_asked(), n_classes_, logits_, targets_.data(), scale, logits_);
+}
+
+// From here on dx_ holds the gradient of the stage's x, valid at its live rows only.
+
+void Tile::backward(const Program& program, const float* w, float* dw) {
+  backward_head(program, w, dw);
+  for (std::size_t i = program.layers.size(); i-- > 0;) backward_layer(program, i, w, dw);
+  if (program.trains_embedding())
+    embed_backward(input_, rows(stages_[0].live), dx_, dw + program.embedding,
+                   program.has_positions() ? dw + program.positions : nullptr);
+}
+
+void Tile::backward_head(const Program& program, const float* w, float* dw) {
+  const Stage& top = stages_.back();
+  const Index D = shape_.D;
+  const bool all = top.live.all();
+  const float* features = all ? top.normed : features_;
+  gemm({.M = D, .N = n_classes_, .K = n_asked(), .a_transposed = true, .accumulate = true},
+       features, D, logits_, n_classes_, dw + program.head, n_classes_);
+  column_sums(n_asked(), n_classes_, logits_, dw + program.head_bias);
+  float* dfeatures = all ? dnormed_ : features_;  // the features have served
+  gemm({.M = n_asked(), .N = D, .K = n_classes_, .b_transposed = true}, logits_, n_classes_,
+       w + program.head, n_classes_, dfeatures, D);
+  if (!all) scatter_rows(rows(top.live), D, features_, dnormed_);
+  if (!program.has_norms()) {
+    std::swap(dx_, dnormed_);
+    return;
+  }
+  clear_rows(rows(top.live), D, dx_);
+  backward_norm(program, top, w + program.norm, dw + program.norm);
+}
+
+void Tile::backward_layer(const Program& program, std::size_t i, const float* w, float* dw) {
+  const Program::Layer& layer = program.layers[i];
+  const Stage &in = stages_[i], &out = stages_[i + 1];
+  clear_rows(rows(in.live), shape_.D, dnormed_);
+  layer.block->backward(shape_, out.live, in.normed, dx_, dnormed_,
+                        {w + layer.weights, dw + layer.weights, in.cache, scratch_});
+  if (!layer.residual && !program.has_norms()) {
+    std::swap(dx_, dnormed_);
+    return;
+  }
+  if (layer.residual)  // dx_ is already the gradient along the direct path
+    clear_rows_outside(rows(out.live), rows(in.live), shape_.D, dx_);
+  else
+    clear_rows(rows(in.live), shape_.D, dx_);
+  backward_norm(program, in, w + layer.norm, dw + layer.norm);
+}
+
+void Tile::normalize(const Program& program, Stage& stage, const float* gain) const {
+  if (program.has_norms())
+    norm(norm_of(program, gain), rows(stage.live), stage.x, stage.normed, stage.stats);
+}
+
+/// dx_ += the gradient that comes through the norm from dnormed_.
+void Tile::backward_norm(const Program& program, const Stage& stage, const float* gain,
+                         float* dgain) {
+  if (!program.has_norms()) {
+    add_rows(rows(stage.live), shape_.D, dnormed_, dx_);
+    return;
+  }
+  float* dbias = program.spec.norm == "layer" ? dgain + shape_.D : nullptr;
+  norm_backward(norm_of(program, gain), rows(stage.live), stage.x, stage.stats, dnormed_,
+                {dx_, dgain, dbias});
+}
+
+}  // namespace separatrix
