@@ -37,7 +37,7 @@ class Reader {
     for (const YAML::Node& item : node) {
       out.push_back(text(item, "the name of a " + what));
       if (std::count(out.begin(), out.end(), out.back()) > 1)
-        fail(item, what + " '" + out.back() + "' is listed twice", "name it once");
+        fail(item, quoted(what, out.back(), " is listed twice"), "name it once");
     }
     return out;
   }
@@ -46,7 +46,7 @@ class Reader {
     const std::string name = text(node, "the name of a " + what);
     const auto it = std::find(known.begin(), known.end(), name);
     if (it == known.end())
-      fail(node, "unknown " + what + " '" + name + "'", did_you_mean(name, known));
+      fail(node, quoted("unknown " + what, name, ""), did_you_mean(name, known));
     return std::size_t(it - known.begin());
   }
   /// The values of a map whose keys are exactly `keys`, in that order.
@@ -59,16 +59,21 @@ class Reader {
     std::vector<bool> seen(keys.size(), false);
     for (const auto& entry : node) {
       const std::size_t k = index_of(entry.first, keys, what);
-      if (seen[k]) fail(entry.first, what + " '" + keys[k] + "' stands twice" + of, "keep one");
+      if (seen[k]) fail(entry.first, quoted(what, keys[k], " stands twice" + of), "keep one");
       seen[k] = true;
       out[k].reset(entry.second);
     }
     for (std::size_t k = 0; k < keys.size(); ++k)
-      if (!seen[k]) fail(node, what + " '" + keys[k] + "' is missing" + of, "add it");
+      if (!seen[k]) fail(node, quoted(what, keys[k], " is missing" + of), "add it");
     return out;
   }
 
  private:
+  static std::string quoted(const std::string& what, const std::string& name,
+                            const std::string& rest) {
+    return what + " '" + name + "'" + rest;
+  }
+
   std::string where_;
 };
 
