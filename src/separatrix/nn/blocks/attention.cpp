@@ -1,15 +1,11 @@
-#include <algorithm>
-#include <array>
-#include <cassert>
 #include <cmath>
 #include <string>
 #include <type_traits>
 
-#include "separatrix/kernels/kernels.h"
 #include "separatrix/model/interval.h"
 #include "separatrix/model/scalar.h"
 #include "separatrix/nn/block.h"
-#include "separatrix/nn/buffer.h"
+#include "separatrix/nn/blocks/attention_parts.h"
 
 namespace separatrix {
 namespace {
@@ -28,73 +24,10 @@ void visit(V& v, AttentionConfig& c) {
   v("scale", c.scale, "of the scores: sqrt (1 / sqrt(d_head)) or none");
 }
 
-/// Queries that share one product with the keys: enough rows for a fast product, few enough that
-/// little is computed beyond the causal triangle.
-constexpr Index kQueryBlock = 32;
-/// What a multiply-add costs when one query is worked on alone, relative to a matrix product.
-constexpr Index kAlonePenalty = 4;
-
-/// The sizes of one block, once d_model is known.
-struct Sizes {
-  Index D = 0, H = 0, dk = 0, dv = 0;
-  float scale = 1;
-  Index qk() const { return H * dk; }
-  Index vv() const { return H * dv; }
-};
-
-template <class T>
-struct Projections {
-  T *q, *k, *v, *o;  ///< [D, H dk], [D, H dk], [D, H dv], [H dv, D]
-};
-template <class T>
-Projections<T> split(T* w, const Sizes& z) {
-  return {w, w + z.D * z.qk(), w + 2 * z.D * z.qk(), w + 2 * z.D * z.qk() + z.D * z.vv()};
-}
-
-/// One sequence of a tile and the rows of it that somebody reads.
-struct Sequence {
-  Index first = 0;               ///< its row 0 in the tile
-  Index n = 0;                   ///< live rows
-  const Index* rows = nullptr;   ///< their numbers in the tile; null = all
-  Index keys = 0;                ///< positions 0 .. keys-1 are attended to
-  bool sparse = false;           ///< few live rows: keys and values are never projected
-  Index position(Index i) const { return rows == nullptr ? i : rows[i] - first; }
-  Rows list() const { return {n, rows}; }
-};
-
-/// For the dense strategy: everything of one sequence. o is the context, before the last product.
-struct DenseCache {
-  float *q = nullptr, *k = nullptr, *v = nullptr, *o = nullptr;  ///< [T, H dk | H dk | H dv | H dv]
-  float* p = nullptr;  ///< attention weights: per head, per block of queries, [queries, padded keys]
-  Index end = 0;
-};
-struct DenseScratch {
-  float *x = nullptr, *y = nullptr;               ///< [T, D] the live rows, where not all are
-  float* across = nullptr;                        ///< [max(dk, dv), padded T] keys or values
-  float *dq = nullptr, *dk = nullptr, *dv = nullptr, *d_o = nullptr;  ///< as q, k, v, o
-  float* dp = nullptr;                            ///< [kQueryBlock, padded T]
-  Index end = 0;
-};
-/// For the sparse strategy: the n live rows of all such sequences together.
-struct SparseCache {
-  float *q = nullptr, *u = nullptr;  ///< [n, H dk], [n, H D]: queries, and folded into the keys
-  float* a = nullptr;                ///< [n, H, padded T] attention weights
-  float *c = nullptr, *o = nullptr;  ///< [n, H D], [n, H dv]: averaged inputs, then values
-  Index end = 0;
-};
-struct SparseScratch {
-  float *x = nullptr, *y = nullptr, *dq = nullptr, *d_o = nullptr;  ///< [n, D | D | H dk | H dv]
-  float *dc = nullptr, *du = nullptr;                               ///< [n, H D]
-  float* work = nullptr;                                            ///< [T]
-  Index end = 0;
-};
-
-/// y_t = sum_h (sum_j a_tj x_j v_h) o_h, a_t = softmax over j (<= t if causal) of scale <x_t q_h, x_j
-/// k_h>. Two ways of computing the same thing: *dense* projects the keys and values of all
-/// positions; *sparse*, for few live rows in a sequence, folds the key projection into the query
-/// (u = k_h (x_t q_h), score = <u, x_j>) and the value projection behind the average, which costs
-/// O(T D) per live row and head where dense costs O(T D^2). The choice depends on the sequence
-/// alone, so results do not depend on the tile it is in. See docs/derivations/attention.md.
+/// y_t = sum_h (sum_j a_tj x_j v_h) o_h, a_t = softmax over j (<= t if causal) of scale <x_t q_h,
+/// x_j k_h>; no biases. [vaswani2017]. Computed in one of two ways (attention_parts.h) that is
+/// chosen for each sequence by itself, so results do not depend on the tile a sequence is in.
+/// Derivation: docs/derivations/attention.md.
 class Attention final : public Block {
  public:
   using Config = AttentionConfig;
@@ -102,12 +35,10 @@ class Attention final : public Block {
 
   Mixing mixing() const override { return Mixing::attention; }
   std::vector<ParamSpec> params(Index D) const override;
-  Index cache_size(Shape s) const override { return s.B * cache_per_sequence(s); }
+  Index cache_size(Shape s) const override { return s.B * cache_per_sequence(sizes(s)); }
   Index scratch_size(Shape s) const override {
-    const Sizes z = sizes(s.D);
-    const Index n = s.B * sparse_limit(z, s.T);
-    return std::max(lay_out<DenseScratch>(z, s.T, s.T, nullptr).end,
-                    lay_out<SparseScratch>(z, n, s.T, nullptr).end);
+    const AttentionSizes z = sizes(s);
+    return std::max(dense_scratch_size(z), sparse_scratch_size(z, s.B * sparse_limit(z)));
   }
   Live needs(Shape s, Live outputs, std::vector<Index>& storage) const override;
   void forward(Shape s, Live live, const float* x, float* y, Slots slots) const override;
@@ -123,42 +54,159 @@ class Attention final : public Block {
   }
 
  private:
-  Sizes sizes(Index D) const {
-    const Index dk = config_.d_head == 0 ? D / config_.n_heads : config_.d_head;
-    return {D, config_.n_heads, dk, config_.d_value == 0 ? dk : config_.d_value,
-            config_.scale == "none" ? 1.0F : 1 / std::sqrt(float(dk))};
+  AttentionSizes sizes(Shape s) const {
+    const Index dk = config_.d_head == 0 ? s.D / config_.n_heads : config_.d_head;
+    const Index dv = config_.d_value == 0 ? dk : config_.d_value;
+    const float scale = config_.scale == "none" ? 1.0F : 1 / std::sqrt(float(dk));
+    return {s.T, s.D, config_.n_heads, dk, dv, config_.causal, scale};
   }
-  /// The largest number of live rows in a sequence of `keys` visible rows for which sparse is
-  /// cheaper; it grows with `keys`.
-  static Index sparse_limit(const Sizes& z, Index keys) {
-    const Index heads = z.dk + z.dv;
-    const Index dense = keys * z.D * heads;
-    const Index alone = kAlonePenalty * 2 * keys * z.D + z.D * heads - keys * heads;
-    return alone <= 0 ? keys : std::min(keys, dense / alone);
+  static Index cache_per_sequence(const AttentionSizes& z) {
+    return std::max(dense_cache_size(z), sparse_cache_size(z, sparse_limit(z)));
   }
-  Index cache_per_sequence(Shape s) const {
-    const Sizes z = sizes(s.D);
-    // Padding is counted once per array, which is more than all sequences of a tile together need.
-    return std::max(lay_out<DenseCache>(z, s.T, s.T, nullptr).end,
-                    lay_out<SparseCache>(z, sparse_limit(z, s.T), s.T, nullptr).end);
+  /// Calls dense(sequence, cache) for each sequence that wants it, and returns the others, whose
+  /// common cache starts at slots.cache. The dense ones take theirs from the end.
+  template <class F>
+  SparseTile divide(Shape s, Live live, Slots slots, F dense) const {
+    const AttentionSizes z = sizes(s);
+    float* cache = slots.cache + cache_size(s);
+    SparseTile sparse{s.B, 0, live};
+    for_sequences(s.B, live, z, [&](const AttentionSequence& sequence) {
+      if (prefers_sparse(z, sequence)) {
+        sparse.n += sequence.n;
+      } else {
+        cache -= cache_per_sequence(z);
+        dense(sequence, cache);
+      }
+    });
+    return sparse;
   }
-  template <class Memory>
-  static Memory lay_out(const Sizes& z, Index n, Index T, float* base);
-
-  /// The sequence b; `taken` counts the live rows of the ones before it.
-  Sequence sequence(Shape s, Live live, Index b, Index& taken) const;
-  Index count_sparse(Shape s, Live live) const;
-
-  void forward_dense(const Sizes& z, const Sequence& q, const float* x, float* y,
-                     Slots slots) const;
-  void backward_dense(const Sizes& z, const Sequence& q, const float* x, const float* dy,
-                      float* dx, Slots slots) const;
-  void forward_sparse(Shape s, Live live, Index n, const float* x, float* y, Slots slots) const;
-  void backward_sparse(Shape s, Live live, Index n, const float* x, const float* dy, float* dx,
-                       Slots slots) const;
-
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const;
 
   Config config_;
 };
+
+std::vector<ParamSpec> Attention::params(Index D) const {
+  const auto require = [](bool holds, const char* field, const std::string& what,
+                          const char* hint) {
+    if (!holds) throw Error(ErrorKind::spec, what, field, hint);
+  };
+  const Index H = config_.n_heads;
+  require(H >= 1, "n_heads", "n_heads must be at least 1", "use 1 for a single head");
+  require(config_.d_head >= 0, "d_head", "d_head must not be negative",
+          "use 0 for d_model / n_heads");
+  require(config_.d_value >= 0, "d_value", "d_value must not be negative", "use 0 for d_head");
+  require(config_.d_head > 0 || D % H == 0, "n_heads",
+          std::to_string(H) + " heads do not divide the width " + std::to_string(D),
+          "change n_heads or give d_head");
+  require(config_.scale == "sqrt" || config_.scale == "none", "scale",
+          "unknown scale '" + config_.scale + "'", "use sqrt or none");
+  const AttentionSizes z = sizes({1, 1, D});
+  const auto uniform = [](const char* name, Index in, Index out) {
+    return ParamSpec{name, {in, out}, Init::uniform, 1 / std::sqrt(double(in))};
+  };
+  return {uniform("q", D, z.qk()), uniform("k", D, z.qk()), uniform("v", D, z.vv()),
+          uniform("o", z.vv(), D)};
+}
+
+Live Attention::needs(Shape s, Live outputs, std::vector<Index>& storage) const {
+  if (outputs.all()) return outputs;
+  storage.clear();
+  for_sequences(s.B, outputs, sizes(s), [&](const AttentionSequence& sequence) {
+    for (Index t = 0; t < sequence.keys; ++t) storage.push_back(sequence.first + t);
+  });
+  return Index(storage.size()) == s.rows() ? Live{} : Live{storage};
+}
+
+void Attention::forward(Shape s, Live live, const float* x, float* y, Slots slots) const {
+  const AttentionSizes z = sizes(s);
+  const SparseTile sparse =
+      divide(s, live, slots, [&](const AttentionSequence& sequence, float* cache) {
+        dense_forward(z, sequence, x, y, {slots.w, nullptr, cache, slots.scratch});
+      });
+  if (sparse.n > 0) sparse_forward(z, sparse, x, y, slots);
+}
+
+void Attention::backward(Shape s, Live live, const float* x, const float* dy, float* dx,
+                         Slots slots) const {
+  const AttentionSizes z = sizes(s);
+  const SparseTile sparse =
+      divide(s, live, slots, [&](const AttentionSequence& sequence, float* cache) {
+        dense_backward(z, sequence, x, dy, dx, {slots.w, slots.dw, cache, slots.scratch});
+      });
+  if (sparse.n > 0) sparse_backward(z, sparse, x, dy, dx, slots);
+}
+
+/// out[j] = sum_i in_i w[i, j], i.e. in [n] times w [n, m] ld. Zero weights are left out: 0 times
+/// an unbounded interval is 0.
+template <class S>
+void product(const S* in, Index n, const double* w, Index m, Index ld, S* out) {
+  for (Index j = 0; j < m; ++j) {
+    S sum(0.0);
+    for (Index i = 0; i < n; ++i)
+      if (w[i * ld + j] != 0) sum += in[i] * w[i * ld + j];
+    out[j] = sum;
+  }
+}
+
+/// Softmax of s[n], in place. Intervals go through differences, 1 / (1 + sum_{k != j} e^(s_k -
+/// s_j)): a quotient of two sums that share their terms would lose all sharpness.
+template <class S>
+void softmax_reference(std::vector<S>& s) {
+  const std::vector<S> scores = s;
+  if constexpr (std::is_same_v<S, double>) {
+    double top = scores[0], sum = 0;
+    for (double score : scores) top = max(top, score);
+    for (double score : scores) sum += exp(score - top);
+    for (double& a : s) a = exp(a - top) / sum;
+  } else {
+    for (std::size_t j = 0; j < s.size(); ++j) {
+      S sum(1.0);
+      for (std::size_t k = 0; k < s.size(); ++k)
+        if (k != j) sum += exp(scores[k] - scores[j]);
+      s[j] = S(1.0) / sum;
+    }
+  }
+}
+
+template <class S>
+void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y) const {
+  const Index T = x.extent[0], D = x.extent[1];
+  const AttentionSizes z = sizes({1, T, D});
+  const Projections<const double> w(weights.data(), z);
+  const double scale = config_.scale == "none" ? 1 : 1 / std::sqrt(double(z.dk));
+  const auto many = [](Index n) { return std::vector<S>(std::size_t(n), S(0.0)); };
+  std::vector<S> q = many(T * z.qk()), k = many(T * z.qk()), v = many(T * z.vv());
+  for (Index t = 0; t < T; ++t) {
+    const S* in = x.data + t * D;
+    product(in, D, w.q, z.qk(), z.qk(), q.data() + t * z.qk());
+    product(in, D, w.k, z.qk(), z.qk(), k.data() + t * z.qk());
+    product(in, D, w.v, z.vv(), z.vv(), v.data() + t * z.vv());
+  }
+  for (Index t = 0; t < T; ++t) {
+    std::vector<S> context = many(z.vv());
+    for (Index h = 0; h < z.H; ++h) {
+      std::vector<S> a = many(config_.causal ? t + 1 : T);
+      const S* query = q.data() + t * z.qk() + h * z.dk;
+      for (std::size_t j = 0; j < a.size(); ++j) {
+        const S* key = k.data() + Index(j) * z.qk() + h * z.dk;
+        for (Index i = 0; i < z.dk; ++i) a[j] += query[i] * key[i];
+        a[j] *= scale;
+      }
+      softmax_reference(a);
+      for (std::size_t j = 0; j < a.size(); ++j)
+        for (Index i = 0; i < z.dv; ++i)
+          context[std::size_t(h * z.dv + i)] +=
+              a[j] * v[std::size_t(Index(j) * z.vv() + h * z.dv + i)];
+    }
+    product(context.data(), z.vv(), w.o, D, D, &y(t, 0));
+  }
+}
+
+}  // namespace
+
+void register_attention(Registry<Block>& blocks) {
+  blocks.add<Attention>("attention", "softmax attention with heads, causal or not");
+}
+
+}  // namespace separatrix
