@@ -1,0 +1,169 @@
+#include "separatrix/report/data.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "separatrix/base/names.h"
+#include "separatrix/lab/catalogue.h"
+#include "separatrix/report/text.h"
+
+namespace separatrix {
+namespace {
+
+bool is_pointwise(const LayerSpec& layer) { return same_name(layer.block, "mlp"); }
+
+std::string model_name(const ModelSpec& spec) {
+  std::vector<std::string> blocks;
+  for (const LayerSpec& layer : spec.layers)
+    if (!is_pointwise(layer) && !contains_name(blocks, layer.block)) blocks.push_back(layer.block);
+  if (blocks.empty()) return "mlp";
+  if (blocks.size() == 1 && same_name(blocks[0], "attention")) return "transformer";
+  std::string name;
+  for (const std::string& block : blocks) name += (name.empty() ? "" : "+") + dashed(block);
+  return name;
+}
+
+/// What the trial recorded, else what its spec says; a spec that this version cannot read has none.
+std::optional<Index> bits_of(const StoredTrial& trial, const Registry<Block>& blocks) {
+  if (const Json& bits = member_at(trial.result, "state_bits"); bits.is_number())
+    return Index(bits.get<double>());
+  try {
+    return state_bits(trial.spec.model, blocks);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<CurvePoint> last_point(const StoredTrial& trial) {
+  std::optional<CurvePoint> last;
+  if (!trial.curve.empty()) last = trial.curve.back();
+  if (!member_at(trial.result, "token_accuracy").is_number()) return last;
+  const CurvePoint before = last.value_or(CurvePoint{});
+  const Json& result = trial.result;
+  return CurvePoint{.step = Index(number_at(result, "step", double(before.step))),
+                    .train_loss = number_at(result, "train_loss", before.train_loss),
+                    .token_accuracy = number_at(result, "token_accuracy", 0),
+                    .sequence_accuracy = number_at(result, "sequence_accuracy", 0),
+                    .lr = number_at(result, "lr", before.lr)};
+}
+
+std::string outcome_of(const StoredTrial& trial) {
+  if (trial.status != TrialStatus::done) return to_string(trial.status);
+  const std::string outcome = text_at(trial.result, "outcome");
+  if (!outcome.empty()) return outcome;
+  return member_at(trial.result, "solved") == true ? "solved" : "unsolved";
+}
+
+ReportTrial read_trial(StoredTrial stored, const Registry<Block>& blocks) {
+  ReportTrial trial;
+  const ModelSpec& model = stored.spec.model;
+  trial.model = model_name(model);
+  trial.width = model.d_model;
+  for (const LayerSpec& layer : model.layers) trial.layers += is_pointwise(layer) ? 0 : 1;
+  trial.state_bits = bits_of(stored, blocks);
+  trial.outcome = outcome_of(stored);
+  trial.last = last_point(stored);
+  trial.seconds = number_at(stored.result, "seconds", 0);
+  trial.stored = std::move(stored);
+  return trial;
+}
+
+LearnedAt read_learned(const Json& json) {
+  LearnedAt learned;
+  learned.solved = member_at(json, "solved") == true;
+  learned.model = text_at(json, "model");
+  learned.width = Index(number_at(json, "width", 0));
+  if (const Json& bits = member_at(json, "state_bits"); bits.is_number())
+    learned.state_bits = Index(bits.get<double>());
+  learned.seeds_solved = Index(number_at(json, "seeds_solved", 0));
+  learned.seeds = Index(number_at(json, "seeds", 0));
+  learned.lr_min = number_at(json, "lr_min", 0);
+  learned.lr_max = number_at(json, "lr_max", 0);
+  learned.best_accuracy = number_at(json, "best_accuracy", 0);
+  learned.budget = text_at(json, "budget");
+  return learned;
+}
+
+void read_separation(const Json& finding, ReportData& data) {
+  data.task = text_at(finding, "task");
+  data.description = text_at(finding, "description");
+  data.length = Index(number_at(finding, "length", 0));
+  if (const Json& config = member_at(finding, "task_config"); config.is_object())
+    data.task_config = config;
+  data.interrupted = member_at(finding, "interrupted") == true;
+  for (const Json& row : member_at(finding, "rows")) data.rows.push_back(read_separation_row(row));
+  data.command = text_at(finding, "command");
+}
+
+void describe_task(ReportData& data, const Registry<Task>& tasks) {
+  try {
+    const std::unique_ptr<Task> task = tasks.make(data.task, data.task_config);
+    data.chance = task->chance(data.length);
+    if (data.description.empty()) data.description = task->describe(data.length);
+  } catch (const Error&) {
+    return;  // a task of another version: the page does without
+  }
+  const std::string query = text_at(data.task_config, "query");
+  if (same_name(data.task, "index-lookup") && (query.empty() || query == "last"))
+    data.recall = RecallProblem{data.length, Index(number_at(data.task_config, "alphabet", 64))};
+}
+
+}  // namespace
+
+SeparationRow read_separation_row(const Json& json) {
+  SeparationRow row;
+  row.label = text_at(json, "label");
+  if (row.label.empty()) row.label = text_at(json, "model");
+  row.impossible_below = member_at(json, "impossible_below");
+  row.certified_at = member_at(json, "certified_at");
+  for (const Json& learned : member_at(json, "learned_at"))
+    row.learned_at.push_back(read_learned(learned));
+  return row;
+}
+
+std::optional<Index> ReportData::bound_bits() const {
+  const SeparationRow* row = recurrent_row();
+  if (row == nullptr || !member_at(row->impossible_below, "bits").is_number()) return std::nullopt;
+  return Index(number_at(row->impossible_below, "bits", 0));
+}
+
+const SeparationRow* ReportData::recurrent_row() const {
+  for (const SeparationRow& row : rows)
+    if (row.label.rfind("recurrent", 0) == 0) return &row;
+  return nullptr;
+}
+
+const SeparationRow* ReportData::transformer_row() const {
+  for (const SeparationRow& row : rows)
+    if (row.label.rfind("transformer", 0) == 0) return &row;
+  return nullptr;
+}
+
+ReportData gather_report(const Store& store, const std::string& experiment) {
+  const std::vector<std::string> known = store.experiments();
+  if (std::find(known.begin(), known.end(), experiment) == known.end())
+    throw Error(
+        ErrorKind::spec, "no experiment '" + experiment + "' in the store", {},
+        known.empty() ? "run `separatrix separate` first" : did_you_mean(experiment, known));
+  const Catalogue catalogue = Catalogue::builtin();
+  ReportData data;
+  data.experiment = experiment;
+  for (StoredTrial& trial : store.trials(experiment))
+    data.trials.push_back(read_trial(std::move(trial), catalogue.blocks));
+  if (!data.trials.empty()) {
+    const TrialSpec& spec = data.trials.front().stored.spec;
+    data.task = spec.task;
+    data.task_config = spec.task_config;
+    data.length = spec.length;
+    data.criterion = spec.train;
+  }
+  if (const std::vector<Json> found = store.findings(experiment, "separation"); !found.empty())
+    read_separation(found.back(), data);
+  if (const std::vector<Json> found = store.findings(experiment, "machine"); !found.empty())
+    data.machine = found.back();
+  describe_task(data, catalogue.tasks);
+  return data;
+}
+
+}  // namespace separatrix

@@ -1,0 +1,250 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "separatrix/report/html.h"
+#include "separatrix/report/table.h"
+#include "separatrix/report/text.h"
+
+namespace separatrix {
+namespace {
+
+std::string strong(const std::string& number, const std::string& unit = {}) {
+  return fmt::format("<b class=\"number\">{}</b>{}", escape_html(number),
+                     unit.empty() ? "" : "&nbsp;" + escape_html(unit));
+}
+
+/// A decimal string in a form people can read: "2.65 x 10^37".
+std::string large_count(const std::string& decimal) {
+  if (decimal.empty() || decimal.find_first_not_of("0123456789") != std::string::npos)
+    return escape_html(decimal);
+  if (decimal.size() <= 9) return escape_html(format_count(std::stoll(decimal)));
+  return fmt::format("{}.{} &times; 10<sup>{}</sup>", decimal[0], decimal.substr(1, 2),
+                     decimal.size() - 1);
+}
+
+bool is_proved(const Json& certified) {
+  return text_at(member_at(certified, "certificate"), "verdict") == "proved";
+}
+
+std::string recurrent_sentences(const SeparationRow& row, Index length) {
+  std::string out;
+  if (const double bits = number_at(row.impossible_below, "bits", -1); bits >= 0)
+    out += fmt::format(
+        "With fewer than {} between time steps, no recurrent model answers every "
+        "input of length {}. ",
+        strong(fmt::format("{:.0f}", bits), "bits"), length);
+  if (is_proved(row.certified_at) && member_at(row.certified_at, "state_bits").is_number())
+    out += fmt::format(
+        "With {}, one does: its weights are written down, and certified on every input. ",
+        strong(format_count(Index(number_at(row.certified_at, "state_bits", 0))), "bits"));
+  return out;
+}
+
+std::string transformer_sentences(const SeparationRow& row) {
+  if (!is_proved(row.certified_at)) return {};
+  return fmt::format("A {} of width {} is certified on every input. ", escape_html(row.label),
+                     strong(fmt::format("{:.0f}", number_at(row.certified_at, "width", 0))));
+}
+
+std::string learned_sentences(const ReportData& data) {
+  std::string out;
+  for (const SeparationRow& row : data.rows)
+    for (const LearnedAt& learned : row.learned_at) {
+      if (learned.seeds == 0) continue;
+      const std::string size =
+          learned.state_bits
+              ? fmt::format("{} ({} units)", strong(format_count(*learned.state_bits), "bits"),
+                            learned.width)
+              : "width " + strong(std::to_string(learned.width));
+      out +=
+          learned.solved
+              ? fmt::format("Training reached the criterion with the {} at {}. ",
+                            escape_html(learned.model), size)
+              : fmt::format("Training did not reach it with the {} within its budget, up to {}. ",
+                            escape_html(learned.model), size);
+    }
+  return out;
+}
+
+std::string impossible_cell(const Json& bound) {
+  const double bits = number_at(bound, "bits", -1);
+  if (bits < 0) return "<span class=\"none\">no bound</span>";
+  std::string out = strong(fmt::format("{:.0f}", bits), "bits");
+  out += member_at(bound, "exact") == true ? "<small>exact minimum</small>"
+                                           : "<small>lower bound</small>";
+  if (const std::string method = text_at(bound, "method"); !method.empty())
+    out += "<small>" + escape_html(dashed(method)) + "</small>";
+  return out;
+}
+
+std::string certified_cell(const Json& certified) {
+  if (!certified.is_object()) return "<span class=\"none\">no construction</span>";
+  const Json& certificate = member_at(certified, "certificate");
+  const Json& bits = member_at(certified, "state_bits");
+  std::string out =
+      bits.is_number()
+          ? strong(format_count(Index(bits.get<double>())), "bits")
+          : "width&nbsp;" + strong(fmt::format("{:.0f}", number_at(certified, "width", 0)));
+  out += "<small>" + escape_html(dashed(text_at(certified, "construction"))) + "</small>";
+  const std::string verdict = text_at(certificate, "verdict");
+  std::string words = verdict.empty() ? "not certified" : verdict;
+  if (verdict == "proved") {
+    if (const std::string in = text_at(member_at(certificate, "claim"), "arithmetic"); !in.empty())
+      words += " in " + in;
+    words += ", margin " + format_margin(number_at(certificate, "margin", 0));
+  }
+  out += fmt::format("<small class=\"verdict {}\">{}</small>",
+                     verdict == "proved" ? "proved" : "open", escape_html(words));
+  if (member_at(certified, "rechecked") == true) out += "<small>rechecked independently</small>";
+  return out;
+}
+
+std::string learned_cell(const SeparationRow& row) {
+  std::string out;
+  for (const LearnedAt& learned : row.learned_at) {
+    out += "<div class=\"learned\">";
+    if (learned.seeds == 0) {
+      out += fmt::format("<span class=\"none\">{}: not tried</span></div>",
+                         escape_html(learned.model));
+      continue;
+    }
+    const std::string bits = learned.state_bits ? format_count(*learned.state_bits) : std::string();
+    const std::string units = bits.empty() ? std::string() : fmt::format("{} units", learned.width);
+    if (learned.solved) {
+      out += bits.empty() ? "width&nbsp;" + strong(std::to_string(learned.width))
+                          : strong(bits, "bits");
+      out += fmt::format("<small>{}{}</small>", escape_html(learned.model),
+                         units.empty() ? "" : ", " + units);
+      std::string rates = format_lr(learned.lr_min);
+      if (learned.lr_min != learned.lr_max) rates += " to " + format_lr(learned.lr_max);
+      out += fmt::format("<small>{} of {} seeds, learning rate {}</small>", learned.seeds_solved,
+                         learned.seeds, rates);
+    } else {
+      out += fmt::format("<span class=\"unsolved\">not solved</span><small>{}, up to {}</small>",
+                         escape_html(learned.model),
+                         bits.empty() ? fmt::format("width {}", learned.width)
+                                      : fmt::format("{} = {} bits", units, bits));
+      out += fmt::format("<small>budget: {}</small><small>best accuracy {}</small>",
+                         escape_html(learned.budget), format_percent(learned.best_accuracy));
+    }
+    out += "</div>";
+  }
+  return out.empty() ? "<span class=\"none\">not trained</span>" : out;
+}
+
+std::string entry(const std::string& term, const std::string& html) {
+  return html.empty() ? std::string()
+                      : fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape_html(term), html);
+}
+
+std::string raw_json(const std::string& summary, const Json& json) {
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n",
+                     escape_html(summary),
+                     escape_html(json.dump(2, ' ', false, Json::error_handler_t::replace)));
+}
+
+std::string bound_record(const SeparationRow& row) {
+  const Json& bound = row.impossible_below;
+  if (!bound.is_object()) return {};
+  std::string out =
+      fmt::format("<h3>Impossible below: {}</h3>\n<dl class=\"facts\">\n", escape_html(row.label));
+  out += entry("states needed", large_count(text_at(bound, "count")));
+  out += entry("bits", escape_html(text_at(bound, "bits")));
+  out += entry("method", escape_html(dashed(text_at(bound, "method"))));
+  out += entry("theorem", escape_html(text_at(bound, "theorem")));
+  const Json& checked = member_at(bound, "checked");
+  out += entry("witness checked", checked.is_object() ? escape_html(text_at(checked, "how"))
+                                                      : escape_html(text_at(bound, "checked")));
+  return out + "</dl>\n" + raw_json("The bound as JSON", bound);
+}
+
+std::string certificate_record(const SeparationRow& row) {
+  const Json& certified = row.certified_at;
+  const Json& certificate = member_at(certified, "certificate");
+  if (!certificate.is_object()) return {};
+  std::string out =
+      fmt::format("<h3>Certified at: {}</h3>\n<dl class=\"facts\">\n", escape_html(row.label));
+  out += entry("construction", escape_html(dashed(text_at(certified, "construction"))));
+  out += entry("verdict", escape_html(text_at(certificate, "verdict")));
+  out += entry("reason", escape_html(text_at(certificate, "reason")));
+  out += entry("inputs covered", large_count(text_at(certificate, "inputs")));
+  out += entry("margin, at least", format_margin(number_at(certificate, "margin", 0)));
+  out += entry("method", escape_html(dashed(text_at(certificate, "method"))));
+  const Json& claim = member_at(certificate, "claim");
+  out += entry("arithmetic", escape_html(text_at(claim, "arithmetic")));
+  out += entry("theorem", escape_html(text_at(claim, "theorem")));
+  out += entry("trusted base", escape_html(text_at(certificate, "trusted_base")));
+  out += entry("weights, SHA-256",
+               "<code>" + escape_html(text_at(certificate, "weights_sha256")) + "</code>");
+  return out + "</dl>\n" + raw_json("The certificate as JSON", certificate);
+}
+
+}  // namespace
+
+std::string header_section(const ReportData& data, const std::string& date) {
+  std::string lede;
+  if (const SeparationRow* row = data.recurrent_row())
+    lede += recurrent_sentences(*row, data.length);
+  if (const SeparationRow* row = data.transformer_row()) lede += transformer_sentences(*row);
+  lede += learned_sentences(data);
+  std::string out = fmt::format(
+      "<header>\n<p class=\"brand\"><span>Separatrix</span> <span>{}</span></p>\n"
+      "<h1>{}, length&nbsp;{}</h1>\n",
+      escape_html(date), escape_html(task_title(data.task)), data.length);
+  if (!data.description.empty())
+    out += "<p class=\"task\">" + escape_html(data.description) + "</p>\n";
+  if (!lede.empty()) out += "<p class=\"lede\">" + lede + "</p>\n";
+  if (data.interrupted)
+    out +=
+        "<p class=\"note\">This search was interrupted. The figures are those of the trials that "
+        "had ended; the same command goes on where it stopped.</p>\n";
+  return out + "</header>\n";
+}
+
+std::string numbers_section(const ReportData& data) {
+  if (data.rows.empty()) return {};
+  const std::string criterion =
+      data.criterion ? "<small>" + escape_html(criterion_text(*data.criterion)) + "</small>" : "";
+  std::string out =
+      "<section aria-labelledby=\"numbers\">\n<h2 id=\"numbers\">Three numbers</h2>\n"
+      "<table class=\"three\">\n<thead><tr><td></td><th scope=\"col\">Impossible below"
+      "<small>proved</small></th><th scope=\"col\">Certified at<small>proved</small></th>"
+      "<th scope=\"col\">Learned at" +
+      criterion + "</th></tr></thead>\n<tbody>\n";
+  for (const SeparationRow& row : data.rows)
+    out += fmt::format(
+        "<tr><th scope=\"row\">{}</th><td data-label=\"Impossible below\">{}</td>"
+        "<td data-label=\"Certified at\">{}</td><td data-label=\"Learned at\">{}</td></tr>\n",
+        escape_html(row.label), impossible_cell(row.impossible_below),
+        certified_cell(row.certified_at), learned_cell(row));
+  return out + "</tbody>\n</table>\n</section>\n";
+}
+
+std::string proofs_section(const ReportData& data) {
+  std::string records;
+  for (const SeparationRow& row : data.rows) records += bound_record(row) + certificate_record(row);
+  if (records.empty()) return {};
+  return "<section aria-labelledby=\"proofs\">\n<h2 id=\"proofs\">Proved</h2>\n<div "
+         "class=\"records\">\n" +
+         records + "</div>\n</section>\n";
+}
+
+std::string machine_section(const ReportData& data) {
+  std::string out =
+      "<section aria-labelledby=\"again\">\n<h2 id=\"again\">To get this page again</h2>\n";
+  if (!data.command.empty())
+    out += "<pre class=\"command\">" + escape_html(data.command) + "</pre>\n";
+  out +=
+      "<p>The same command and seed run the same trials, and each gives the same bits with any "
+      "number of threads and after any interruption. Seconds are this machine&rsquo;s. "
+      "<code>results.csv</code> beside this page has one line for each trial, "
+      "<code>charts/</code> the specification of each figure.</p>\n<dl class=\"facts\">\n";
+  if (data.machine.is_object())
+    for (const auto& [key, value] : data.machine.items())
+      out += entry(key, escape_html(value.is_string() ? value.get<std::string>() : value.dump()));
+  out += entry("experiment", "<code>" + escape_html(data.experiment) + "</code>");
+  return out + "</dl>\n</section>\n";
+}
+
+}  // namespace separatrix

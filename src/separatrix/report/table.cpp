@@ -1,0 +1,117 @@
+#include "separatrix/report/table.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "separatrix/report/text.h"
+
+namespace separatrix {
+namespace {
+
+using Line = std::array<std::string, 4>;
+
+/// "transformer: ..." unless the row is already called after the model.
+std::string learned_line(const SeparationRow& row, const LearnedAt& learned) {
+  const bool named = row.label.rfind(learned.model, 0) == 0;
+  return (named ? "" : learned.model + ": ") + learned_text(learned);
+}
+
+/// A search that ended at its budget says so, and the budget, on a line of its own.
+std::vector<Line> table_lines(const SeparationRow& row) {
+  std::vector<Line> lines;
+  for (const LearnedAt& learned : row.learned_at) {
+    lines.push_back({"", "", "", learned_line(row, learned)});
+    if (!learned.solved && !learned.budget.empty())
+      lines.push_back({"", "", "", "  (budget: " + learned.budget + ")"});
+  }
+  if (lines.empty()) lines.push_back({"", "", "", "-"});
+  lines[0][0] = row.label;
+  lines[0][1] = impossible_text(row.impossible_below);
+  lines[0][2] = certified_text(row.certified_at);
+  return lines;
+}
+
+std::string joined(const std::vector<Line>& lines) {
+  std::array<size_t, 4> width{};
+  for (const Line& line : lines)
+    for (size_t c = 0; c < line.size(); ++c) width[c] = std::max(width[c], line[c].size());
+  std::string out;
+  for (const Line& line : lines) {
+    std::string text;
+    for (size_t c = 0; c + 1 < line.size(); ++c)
+      text += fmt::format("{:<{}}", line[c], width[c] + 2);
+    text += line.back();
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + '\n';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string impossible_text(const Json& bound) {
+  const double bits = number_at(bound, "bits", -1);
+  if (bits < 0) return "-";
+  const bool of_transformer = text_at(bound, "resource") == "one_layer_transformer_bits";
+  return fmt::format("{:.0f} bits{}{}", bits, of_transformer ? " of heads x width x precision" : "",
+                     member_at(bound, "exact") == true ? " (exact)" : " (lower bound)");
+}
+
+std::string certified_text(const Json& certified) {
+  if (!certified.is_object()) return "-";
+  const Json& certificate = member_at(certified, "certificate");
+  std::string verdict = text_at(certificate, "verdict");
+  if (verdict.empty()) verdict = "not certified";
+  if (verdict == "proved" && member_at(certified, "rechecked") == false)
+    verdict += ", not rechecked";
+  if (member_at(certified, "state_bits").is_number())
+    return fmt::format("{:.0f} bits, {} ({})", number_at(certified, "state_bits", 0),
+                       dashed(text_at(certified, "construction")), verdict);
+  std::string text = fmt::format("width {:.0f}", number_at(certified, "width", 0));
+  const std::string arithmetic = text_at(member_at(certificate, "claim"), "arithmetic");
+  if (!arithmetic.empty()) text += ", " + arithmetic;
+  if (verdict.rfind("proved", 0) == 0)
+    text += ", margin " + format_margin(number_at(certificate, "margin", 0));
+  return fmt::format("{} ({})", text, verdict);
+}
+
+std::string learned_text(const LearnedAt& learned) {
+  if (learned.seeds == 0) return "not tried";
+  std::string size = learned.state_bits
+                         ? fmt::format("{} units = {} bits", learned.width, *learned.state_bits)
+                         : fmt::format("width {}", learned.width);
+  if (learned.solved) {
+    std::string lr = format_lr(learned.lr_min);
+    if (learned.lr_max != learned.lr_min) lr += ".." + format_lr(learned.lr_max);
+    return fmt::format("{}, {}/{} seeds, lr {}", size, learned.seeds_solved, learned.seeds, lr);
+  }
+  return fmt::format("not solved up to {}, best {}", size, format_percent(learned.best_accuracy));
+}
+
+std::string criterion_text(const TrainConfig& criterion) {
+  return fmt::format("{} of {} fresh inputs", format_percent(criterion.target_accuracy),
+                     criterion.final_examples);
+}
+
+std::optional<TrainConfig> criterion_of(const Store& store, const std::string& experiment) {
+  const std::vector<StoredTrial> trials = store.trials(experiment);
+  if (trials.empty()) return std::nullopt;
+  return trials.front().spec.train;
+}
+
+std::string separation_table(const Separation& separation,
+                             const std::optional<TrainConfig>& criterion) {
+  std::vector<Line> lines = {
+      {"", "impossible below", "certified at",
+       criterion ? "learned at (" + criterion_text(*criterion) + ")" : "learned at"}};
+  for (const SeparationRow& row : separation.rows)
+    for (Line& line : table_lines(row)) lines.push_back(std::move(line));
+  std::string out = separation.description + "\n\n" + joined(lines);
+  if (separation.interrupted) out += "(interrupted: the same command goes on where it stopped)\n";
+  return out;
+}
+
+}  // namespace separatrix

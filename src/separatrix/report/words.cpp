@@ -1,0 +1,75 @@
+#include <array>
+
+#include <fmt/format.h>
+
+#include "separatrix/report/html.h"
+#include "separatrix/report/table.h"
+#include "separatrix/report/text.h"
+
+namespace separatrix {
+namespace {
+
+struct Word {
+  const char* word;
+  const char* meaning;  ///< our own markup, not from the store
+};
+
+constexpr std::array<Word, 9> kWords = {{
+    {"impossible below",
+     "A theorem: every model of that kind with less is wrong on at least one input of this length, "
+     "however it was made or trained. <em>Exact</em> means that the count behind it is the true "
+     "minimum; otherwise it is a lower bound on the minimum."},
+    {"certified at",
+     "The size of a model whose weights are written down by a theorem and whose answer was "
+     "verified, "
+     "for the arithmetic named beside it, on every input of this length. The certificate names "
+     "the weights by their SHA-256 and can be rechecked without the program that made it."},
+    {"proved",
+     "The verdict of a certificate that covers every input without exception. Accuracy on samples, "
+     "however high, is never called proved."},
+    {"learned at",
+     "The smallest size tried at which, for some learning rate, at least two thirds of the seeds "
+     "met "
+     "the criterion. It is a measurement: another optimiser, schedule or budget may do "
+     "better, so &ldquo;not solved&rdquo; never means &ldquo;impossible&rdquo;."},
+    {"budget",
+     "What the search was allowed to spend: widths, learning rates, seeds and optimiser steps. It "
+     "is "
+     "counted in trials and steps, not in seconds, so that it is the same on every machine."},
+    {"state bits",
+     "Everything a recurrent model carries from one time step to the next, in bits: the numbers in "
+     "its state times the bits of each as stored. A transformer keeps every position it has "
+     "read and has no such number."},
+    {"margin",
+     "How much larger the right answer&rsquo;s logit is than every other, at least, over all "
+     "inputs. "
+     "Shown rounded down. Above zero, the answer is right."},
+    {"information ceiling",
+     "The largest fraction <i>a</i> of <i>N</i> independent uniform symbols over <i>q</i> letters "
+     "that <i>b</i> bits let anyone recall on average: "
+     "<span class=\"formula\"><i>N</i> (log<sub>2</sub> <i>q</i> &minus; <i>h</i>(1 &minus; "
+     "<i>a</i>) &minus; (1 &minus; <i>a</i>) log<sub>2</sub>(<i>q</i> &minus; 1)) &le; "
+     "<i>b</i></span>, with <i>h</i> the binary entropy."},
+    {"chance", "The accuracy of the best answer that ignores the input."},
+}};
+
+}  // namespace
+
+std::string words_section(const ReportData& data) {
+  std::string out =
+      "<section aria-labelledby=\"words\">\n<h2 id=\"words\">What each word means</h2>\n<dl "
+      "class=\"words\">\n";
+  for (const Word& word : kWords)
+    out += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", word.word, word.meaning);
+  if (data.criterion)
+    out += fmt::format(
+        "<div><dt>criterion</dt><dd>Of this page: token accuracy of {} held over two evaluations "
+        "in a row on {} inputs, and confirmed on {} more. One possible input in {} is set aside "
+        "and "
+        "never trained on; all evaluation is on those.</dd></div>\n",
+        format_percent(data.criterion->target_accuracy), data.criterion->eval_examples,
+        data.criterion->final_examples, data.criterion->holdout);
+  return out + "</dl>\n</section>\n";
+}
+
+}  // namespace separatrix
