@@ -79,8 +79,8 @@ class Transformer(nn.Module):
                 named[at + name] = part.t()
             named[at + 'o'] = attention.out.weight.t()
             at = f'layers.{2 * layer + 1}.mlp.'
-            named.update({at + 'w1': mlp[0].weight.t(), at + 'b1': mlp[0].bias,
-                          at + 'w2': mlp[2].weight.t(), at + 'b2': mlp[2].bias})
+            named.update({at + 'in': mlp[0].weight.t(), at + 'in_bias': mlp[0].bias,
+                          at + 'out': mlp[2].weight.t(), at + 'out_bias': mlp[2].bias})
         return {name: value.detach().contiguous().numpy() for name, value in named.items()}
 
 

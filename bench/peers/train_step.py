@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One training step of the same model on the same data: Separatrix against PyTorch, on this CPU.
 
-    bench/peers/train_step.py --program build/release/bin/separatrix
+    bench/peers/train_step.py --program build/release/separatrix
     bench/peers/train_step.py --program ... --model lstm --json
 
 Both sides first compute the logits of the same weights on the same inputs; they must agree. Then
@@ -98,7 +98,7 @@ def model_spec(options):
     if options.model == 'lstm':
         return spec | {'positions': 'none', 'norm': 'none',
                        'layers': [{'block': 'lstm', 'residual': False}] * options.layers}
-    attention = {'block': 'attention', 'config': {'heads': options.heads, 'causal': True}}
+    attention = {'block': 'attention', 'config': {'n_heads': options.heads, 'causal': True}}
     mlp = {'block': 'mlp', 'config': {'d_ff': 4 * options.d_model, 'activation': 'gelu'}}
     return spec | {'positions': 'learned', 'norm': 'layer', 'layers': [attention, mlp] * options.layers}
 
@@ -172,7 +172,7 @@ class SeparatrixStep:
         self.report = {}
 
     def milliseconds(self, steps):
-        done = subprocess.run(self.command + ['--steps', str(steps)], text=True, check=True,
+        done = subprocess.run(self.command + ['--repetitions', str(max(1, steps // 2))], text=True, check=True,
                               stdout=subprocess.PIPE)
         self.report = json.loads(done.stdout)
         return self.report['ms_per_step']

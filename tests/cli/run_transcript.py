@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a transcript: commands with the output, errors and exit codes they must have.
 
-    run_transcript.py --program build/dev/bin/separatrix tests/cli/errors.test
+    run_transcript.py --program build/dev/separatrix tests/cli/errors.test
     run_transcript.py --program ... --update tests/cli/errors.test     writes what it got
     run_transcript.py --self-test
 
