@@ -89,6 +89,7 @@ TEST(Yaml, RefusesWhatHasNoJsonMeaning) {
   EXPECT_THAT(yaml_error("a: !python/object x").what(), HasSubstr("tag"));
   EXPECT_THAT(yaml_error("a: 1\n---\nb: 2\n").what(), HasSubstr("more than one"));
   EXPECT_THAT(yaml_error("a: \xff\xfe").what(), HasSubstr("UTF-8"));
+  EXPECT_THAT(yaml_error(std::string("a: \0", 4)).what(), HasSubstr("UTF-8"));
   EXPECT_THAT(yaml_error("a: &x [1, *x]").what(), HasSubstr("alias"));
   EXPECT_THAT(yaml_error(std::string(300, 'k') + ": 1").what(), HasSubstr("too long"));
 }

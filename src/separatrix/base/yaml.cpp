@@ -210,12 +210,16 @@ class Builder final : public YAML::EventHandler {
   std::size_t spent_ = 0;
 };
 
+/// Text that is no UTF-8 would make every later message that quotes it fail, too. With a zero byte
+/// yaml-cpp would take it for UTF-16 or UTF-32.
 void check_utf8(const std::string& text, const std::string& name) {
+  bool valid = text.find('\0') == std::string::npos;
   try {
-    (void)Json(text).dump();  // the check that would otherwise fail when a message quotes the text
+    (void)Json(text).dump();
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::spec, "not UTF-8 text", name, "save the file as UTF-8");
+    valid = false;
   }
+  if (!valid) throw Error(ErrorKind::spec, "not UTF-8 text", name, "save the file as UTF-8");
 }
 
 }  // namespace

@@ -44,10 +44,12 @@ void check_plausible(const ModelSpec& spec, std::size_t n_values, const std::str
   if (!fits(spec.d_model, spec.n_classes)) too_large("d_model x n_classes");
   if (spec.positions == "learned" && !fits(spec.max_length, spec.d_model))
     too_large("max_length x d_model");
-  for (const LayerSpec& layer : spec.layers)
-    for (const auto& item : layer.config.flatten().items())
+  for (const LayerSpec& layer : spec.layers) {
+    const Json numbers = layer.config.flatten();
+    for (const auto& item : numbers.items())
       if (item.value().is_number() && !(std::fabs(item.value().get<double>()) <= double(kMaxSize)))
         too_large(layer.block + item.key());
+  }
 }
 
 std::string text_of(const std::vector<Index>& shape) { return Json(shape).dump(); }
