@@ -107,8 +107,8 @@ TEST_F(TaskConfig, TokensAreSpeltAsTheDocsSay) {
   EXPECT_EQ(dyck->spell(4, 20), "BOS");
   EXPECT_EQ(dyck->spell(5, 20), "EOS");
   EXPECT_EQ(next->spell_class(0, 20), "empty");
-  EXPECT_EQ(next->spell_class(3, 20), "top (1");
-  EXPECT_EQ(next->spell_class(4, 20), "top (1 full");
+  EXPECT_EQ(next->spell_class(3, 20), "(1");
+  EXPECT_EQ(next->spell_class(4, 20), "(1,full");
   EXPECT_EQ(mqar->spell(0, 64), "_");
   EXPECT_EQ(mqar->spell(7, 64), "k7");
   EXPECT_EQ(mqar->spell(4096, 64), "v0");

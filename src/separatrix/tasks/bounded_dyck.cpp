@@ -155,7 +155,7 @@ class BoundedDyck final : public Task {
   std::string spell_class(Token target, Index /*length*/) const override {
     if (recognition_) return target == kAccepted ? "accepted" : "rejected";
     if (target == 0) return "empty";
-    return "top (" + std::to_string((target - 1) / 2) + (target % 2 == 0 ? " full" : "");
+    return "(" + std::to_string((target - 1) / 2) + (target % 2 == 0 ? ",full" : "");
   }
   /// Next-token: the largest expected share of a class under random_word. By symmetry of the types
   /// only the depth matters. Cost N min(k, N/2).
