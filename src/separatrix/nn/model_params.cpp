@@ -28,8 +28,8 @@ auto located(const std::string& where, const F& f) {
   try {
     return f();
   } catch (const Error& e) {
-    if (!e.where().empty()) throw;
-    throw Error(e.kind(), e.what(), where, e.hint());
+    if (e.where().starts_with(where)) throw;
+    throw Error(e.kind(), e.what(), e.where().empty() ? where : where + "/" + e.where(), e.hint());
   }
 }
 

@@ -90,7 +90,8 @@ Matrix<S> reference_head(std::span<const double> w, std::span<const double> bias
   for (std::size_t row = 0; row < x.size(); row += width)
     for (std::size_t c = 0; c < C; ++c) {
       S sum(bias[c]);
-      for (std::size_t d = 0; d < width; ++d) sum += x[row + d] * w[d * C + c];
+      for (std::size_t d = 0; d < width; ++d)
+        if (w[d * C + c] != 0) sum += x[row + d] * w[d * C + c];  // 0 times unbounded is 0
       logits.push_back(sum);
     }
   return logits;

@@ -71,7 +71,7 @@ class Lstm final : public RecurrentBlock {
     float *dw_ih = m.dw, *dw_hh = dw_ih + 4 * D * D, *dbias = dw_hh + 4 * D * D;
     float* dgates = c.gates;  // each step's gradient replaces its gates
 
-    transpose(D, 4 * D, w.hh, k.w_hh_t);
+    transpose(D, 4 * D, w.hh, 4 * D, k.w_hh_t, D);
     gather_outputs(s, live, steps, dy, k.dh);
     std::fill_n(k.dc, N, 0.0F);
     for (Index t = steps - 1; t >= 0; --t) {
@@ -164,8 +164,8 @@ class Lstm final : public RecurrentBlock {
       const auto gate = [&](Index k, Index d) {
         S a(bias[k * D + d]);
         if (k == 1) a += double(forget_bias_);
-        for (Index i = 0; i < D; ++i) a += x(t, i) * ih(i, k * D + d);
-        for (Index i = 0; t > 0 && i < D; ++i) a += y(t - 1, i) * hh(i, k * D + d);
+        add_products(x, t, ih, k * D + d, a);
+        if (t > 0) add_products(View<const S, 2>(y), t - 1, hh, k * D + d, a);
         return a;
       };
       for (Index d = 0; d < D; ++d) {

@@ -64,10 +64,10 @@ class Rnn final : public RecurrentBlock {
     const Cache c(s, steps, m.cache);
 
     gather_inputs(s, live, steps, x, c.x);
-    gemm({steps * B, D, D}, c.x, D, w.x, D, c.a, D);
+    gemm({steps * B, D, D}, c.x, D, w.x, D, c.slope, D);
     for (Index t = 0; t < steps; ++t) {
-      float *a = c.a + t * N, *h = c.h + t * N;
-      if (t > 0)  // the first state is zero
+      float *a = c.slope + t * N, *h = c.h + t * N;  // pre-activation, then its slope
+      if (t > 0)                                     // the first state is zero
         gemm({.M = B, .N = D, .K = D, .accumulate = true}, h - N, D, w.h, D, a, D);
       bias_activation(activation_, B, D, w.bias, a, h);
       if (bits_) std::transform(h, h + N, h, [](float v) { return v >= float(kHalf) ? 1.0F : 0; });
@@ -83,20 +83,20 @@ class Rnn final : public RecurrentBlock {
     const Scratch k(s, steps, m.scratch);
     float *dw_x = m.dw, *dw_h = dw_x + D * D, *dbias = dw_h + D * D;
 
-    transpose(D, D, w.h, k.w_h_t);
+    transpose(D, D, w.h, D, k.w_h_t, D);
     gather_outputs(s, live, steps, dy, k.da);
     for (Index t = steps - 1; t >= 0; --t) {
       float* da = k.da + t * N;  // dh until the activation's derivative is applied
       if (t + 1 < steps)
         gemm({.M = B, .N = D, .K = D, .accumulate = true}, da + N, D, k.w_h_t, D, da, D);
-      activation_backward(activation_, N, c.a + t * N, da, da);
+      multiply(N, c.slope + t * N, da);
     }
     gemm({.M = D, .N = D, .K = steps * B, .a_transposed = true, .accumulate = true}, c.x, D, k.da,
          D, dw_x, D);
     gemm({.M = D, .N = D, .K = (steps - 1) * B, .a_transposed = true, .accumulate = true}, c.h, D,
          k.da + N, D, dw_h, D);
     column_sums(steps * B, D, k.da, dbias);
-    float* dxs = c.a;  // has served
+    float* dxs = c.slope;  // has served
     gemm({.M = steps * B, .N = D, .K = D, .b_transposed = true}, k.da, D, w.x, D, dxs, D);
     scatter_add_inputs(s, live, dxs, dx);
   }
@@ -126,13 +126,13 @@ class Rnn final : public RecurrentBlock {
     const float *x, *h, *bias;
     Params(const float* w, Index D) : x(w), h(w + D * D), bias(w + 2 * D * D) {}
   };
-  struct Cache {  // time-major; a: pre-activations
-    float *x, *a, *h;
+  struct Cache {  // time-major; slope: act' at the pre-activations
+    float *x, *slope, *h;
     Index end = 0;
     Cache(Shape s, Index steps, float* base) {
       const Index n = steps * s.B * s.D;
       x = slice(base, end, n);
-      a = slice(base, end, n);
+      slope = slice(base, end, n);
       h = slice(base, end, n);
     }
   };
@@ -160,8 +160,8 @@ class Rnn final : public RecurrentBlock {
     for (Index t = 0; t < T; ++t)
       for (Index d = 0; d < D; ++d) {
         S a(bias[d]);
-        for (Index i = 0; i < D; ++i) a += x(t, i) * w_x(i, d);
-        for (Index i = 0; t > 0 && i < D; ++i) a += y(t - 1, i) * w_h(i, d);
+        add_products(x, t, w_x, d, a);
+        if (t > 0) add_products(View<const S, 2>(y), t - 1, w_h, d, a);
         const S h = activation_ == Activation::relu ? relu(a) : tanh(a);
         y(t, d) = bits_ ? to_bit(h) : h;
       }

@@ -58,9 +58,4 @@ void scatter_outputs(Shape s, Live live, const float* ys, float* y) {
                   [&](Index row, Index at) { std::copy_n(ys + at * s.D, s.D, y + row * s.D); });
 }
 
-void transpose(Index M, Index N, const float* w, float* wt) {
-  for (Index i = 0; i < M; ++i)
-    for (Index j = 0; j < N; ++j) wt[j * M + i] = w[i * N + j];
-}
-
 }  // namespace separatrix
