@@ -1,0 +1,69 @@
+#include <fmt/format.h>
+
+#include "separatrix/base/file.h"
+#include "separatrix/cli/session.h"
+
+namespace separatrix {
+namespace {
+
+struct CertifyOptions {
+  std::string file, method, arithmetic = "float32", output;
+};
+
+Claim claim_of(const ModelFile& file, const CertifyOptions& o) {
+  const auto origin = origin_of(file);
+  if (!origin)
+    throw Error(ErrorKind::spec, "the file does not say which task its model is for", o.file,
+                "write it with `separatrix construct` or `separatrix train`");
+  Claim claim;
+  if (file.provenance.contains("claim")) claim = read_claim(file.provenance.at("claim"), o.file);
+  claim.task = origin->task;
+  claim.task_config = origin->task_config;
+  claim.length = origin->length;
+  if (o.arithmetic != "real" && o.arithmetic != "float32")
+    throw Error(ErrorKind::usage, "unknown arithmetic '" + o.arithmetic + "'", "--arithmetic",
+                "one of: real, float32");
+  claim.arithmetic = o.arithmetic == "real" ? Arithmetic::real : Arithmetic::float32;
+  return claim;
+}
+
+std::string show(const Certificate& c, const Task& task) {
+  const std::string arithmetic = c.claim.arithmetic == Arithmetic::real ? "real" : "float32";
+  if (c.verdict == Verdict::undecided)
+    return fmt::format("undecided: {}\n", c.reason.empty() ? "no method applies" : c.reason);
+  if (c.verdict == Verdict::refuted) {
+    std::string spelled;
+    for (Token token : c.counterexample) spelled += " " + task.spell(token, c.claim.length);
+    return fmt::format("refuted ({}, {}): wrong on{}\n", c.method, arithmetic, spelled);
+  }
+  return fmt::format(
+      "proved ({}, {}): right on all {} inputs of {} at length {}, margin {:.4g}\n"
+      "  rests on: {}\n",
+      c.method, arithmetic, c.inputs, c.claim.task, c.claim.length, c.margin, c.trusted_base);
+}
+
+}  // namespace
+
+/// `separatrix certify FILE`
+void add_certify(Command command, Session& session) {
+  auto o = std::make_shared<CertifyOptions>();
+  command.argument("FILE", o->file, "a model file");
+  command.option("method", o->method, "one of `separatrix list certificates`; default: automatic");
+  command.option("arithmetic", o->arithmetic, "what the verdict is about: real or float32");
+  command.output(o->output, "where the certificate goes");
+  command.run([o, &session] {
+    const Catalogue& catalogue = session.catalogue;
+    const ModelFile file = load_model(session, o->file);
+    const Claim claim = claim_of(file, *o);
+    const auto task = catalogue.tasks.make(claim.task, claim.task_config, o->file);
+    task->check_length(claim.length);
+    const Certificate certificate =
+        certify(claim, *task, file.weights, catalogue.blocks, catalogue.certificates, o->method);
+    const Json json = to_json(certificate);
+    if (!o->output.empty()) write_file_atomic(o->output, json.dump(1) + "\n");
+    session.exit_code = certificate.verdict == Verdict::proved ? 0 : 1;
+    session.print(json, show(certificate, *task));
+  });
+}
+
+}  // namespace separatrix

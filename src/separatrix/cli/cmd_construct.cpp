@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include "separatrix/cli/session.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+struct ConstructOptions {
+  std::string name, output;
+  Index length = 0;
+  Parameters knobs, task_parameters;
+};
+
+/// Attention heads of the whole model: the figure papers quote.
+Index count_heads(const ModelSpec& spec) {
+  Index heads = 0;
+  for (const LayerSpec& layer : spec.layers)
+    if (layer.config.contains("n_heads")) heads += layer.config.at("n_heads").get<Index>();
+  return heads;
+}
+
+}  // namespace
+
+/// `separatrix construct NAME --length N -o FILE`
+void add_construct(Command command, Session& session) {
+  auto o = std::make_shared<ConstructOptions>();
+  command.argument("NAME", o->name, "one of `separatrix list constructions`");
+  command.required_option("length", o->length, "the task's own measure N");
+  command.output(o->output, "where the weights go; without it only the sizes are printed");
+  for (const auto& e : session.catalogue.constructions.entries())
+    command.parameters(e.parameters, "Knobs of constructions", o->knobs);
+  for (const auto& e : session.catalogue.tasks.entries())
+    command.parameters(e.parameters, "Parameters of tasks", o->task_parameters);
+  command.run([o, &session] {
+    const Catalogue& catalogue = session.catalogue;
+    const auto& entry = catalogue.constructions.find(o->name);
+    const auto construction =
+        entry.make(o->knobs.config_for(entry.name, entry.parameters), entry.name);
+    const auto& task_entry = catalogue.tasks.find(construction->task());
+    const Json task_config = task_entry.resolve(
+        o->task_parameters.config_for(task_entry.name, task_entry.parameters), task_entry.name);
+    catalogue.tasks.make(task_entry.name, task_config)->check_length(o->length);
+    const auto claim = construction->claim(task_config, o->length);
+    if (!claim)
+      throw Error(ErrorKind::spec,
+                  entry.name + " does not cover these parameters of " + task_entry.name,
+                  task_config.dump(), "see docs/constructions.md");
+    const Weights weights = construction->build(task_config, o->length, catalogue.blocks);
+    if (!o->output.empty())
+      save_model(o->output, {weights, {{"construction", entry.name}, {"claim", to_json(*claim)}}});
+    const ModelSpec& spec = weights.spec;
+    const auto bits = state_bits(spec, catalogue.blocks);
+    const Json json = {{"construction", entry.name},
+                       {"task", task_entry.name},
+                       {"length", o->length},
+                       {"width", spec.d_model},
+                       {"layers", spec.layers.size()},
+                       {"heads", count_heads(spec)},
+                       {"parameters", weights.values.size()},
+                       {"state_bits", bits ? Json(*bits) : Json()},
+                       {"claim", to_json(*claim)},
+                       {"file", o->output}};
+    session.print(
+        json,
+        fmt::format("{} for {} at length {}\n  width {}, {} layer{}, {} parameters{}\n"
+                    "  claim: right on every input, margin {:.4g}, {} arithmetic ({})\n{}",
+                    entry.name, task_entry.name, o->length, spec.d_model, spec.layers.size(),
+                    spec.layers.size() == 1 ? "" : "s", weights.values.size(),
+                    bits ? fmt::format(", {} bits of state", *bits) : "", claim->margin,
+                    claim->arithmetic == Arithmetic::float32 ? "float32" : "real", claim->theorem,
+                    o->output.empty() ? "" : fmt::format("  written to {}\n", o->output)));
+  });
+}
+
+}  // namespace separatrix

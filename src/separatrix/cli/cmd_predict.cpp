@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "separatrix/base/json.h"
+#include "separatrix/cli/session.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+/// One line of input -> one batch of a single sequence with every position asked.
+Batch read_tokens(const std::string& line, const ModelSpec& spec, Index line_number) {
+  const std::string where = "standard input, line " + std::to_string(line_number);
+  const Json json = parse_json(line, where);
+  if (!json.is_object() || !json.contains("tokens") || !json.at("tokens").is_array() ||
+      json.at("tokens").empty())
+    throw Error(ErrorKind::spec, "expected {\"tokens\": [...]} with at least one token", where);
+  const Json& tokens = json.at("tokens");
+  if (spec.positions == "learned" && Index(tokens.size()) > spec.max_length)
+    throw Error(
+        ErrorKind::spec,
+        fmt::format("{} tokens, but the model reads at most {}", tokens.size(), spec.max_length),
+        where);
+  Batch batch;
+  batch.resize(1, Index(tokens.size()));
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    if (!tokens[t].is_number_unsigned() ||
+        tokens[t].get<std::uint64_t>() >= std::uint64_t(spec.vocab_size))
+      throw Error(ErrorKind::spec,
+                  fmt::format("token {} is not a whole number from 0 to {}", tokens[t].dump(),
+                              spec.vocab_size - 1),
+                  where);
+    batch.tokens[t] = tokens[t].get<Token>();
+    batch.targets[t] = 0;  // asked
+  }
+  return batch;
+}
+
+}  // namespace
+
+/// `separatrix predict FILE < inputs.jsonl`
+void add_predict(Command command, Session& session) {
+  auto file_name = std::make_shared<std::string>();
+  command.argument("FILE", *file_name, "a model file; inputs {\"tokens\":[...]} on standard input");
+  command.run([file_name, &session] {
+    const ModelFile file = load_model(session, *file_name);
+    const ModelSpec& spec = file.weights.spec;
+    Model model(spec, session.catalogue.blocks);
+    std::vector<float> logits;
+    std::string line;
+    for (Index number = 1; std::getline(std::cin, line) && !session.stop; ++number) {
+      if (line.empty()) continue;
+      const Batch batch = read_tokens(line, spec, number);
+      model.logits(file.weights.values, batch, logits);
+      Json rows = Json::array(), prediction = Json::array();
+      for (Index t = 0; t < batch.T; ++t) {
+        const auto row = logits.begin() + t * spec.n_classes;
+        rows.push_back(std::vector<float>(row, row + spec.n_classes));
+        prediction.push_back(std::max_element(row, row + spec.n_classes) - row);
+      }
+      const Json json = {{"logits", rows}, {"prediction", prediction}};
+      session.print(json, json.dump() + "\n");
+    }
+  });
+}
+
+}  // namespace separatrix

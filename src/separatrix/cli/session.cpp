@@ -1,0 +1,87 @@
+#include "separatrix/cli/session.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+
+void Session::print(const Json& json_form, const std::string& text_form) const {
+  const std::string text = json ? json_form.dump() + "\n" : text_form;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw Error(ErrorKind::io, std::string("cannot write the result: ") + std::strerror(errno),
+                "standard output");
+}
+
+void TaskArguments::add(Command& command, const Session& session, bool required) {
+  command.argument("TASK", name_, "one of `separatrix list tasks`", required);
+  if (required)
+    command.required_option("length", length_, "the task's own measure N");
+  else
+    command.option("length", length_, "the task's own measure N");
+  for (const auto& task : session.catalogue.tasks.entries())
+    command.parameters(task.parameters, "Parameters of tasks", parameters_);
+}
+
+std::unique_ptr<Task> TaskArguments::make(const Session& session) const {
+  auto task = session.catalogue.tasks.make(name_, config(session), "task");
+  task->check_length(length_);
+  return task;
+}
+
+Json TaskArguments::config(const Session& session) const {
+  const auto& entry = session.catalogue.tasks.find(name_);
+  return entry.resolve(parameters_.config_for(entry.name, entry.parameters), entry.name);
+}
+
+std::string TaskArguments::name(const Session& session) const {
+  return session.catalogue.tasks.find(name_).name;
+}
+
+ModelFile load_model(const Session& session, const std::string& path) {
+  return load_model(path, [&](const ModelSpec& spec) {
+    return model_params(resolve(spec, session.catalogue.blocks, path), session.catalogue.blocks);
+  });
+}
+
+std::optional<ModelOrigin> origin_of(const ModelFile& file) {
+  const Json& p = file.provenance;
+  const char* const part = p.contains("claim") ? "claim" : "trial";
+  if (!p.contains(part) || !p.at(part).is_object()) return std::nullopt;
+  try {
+    const Json& made_for = p.at(part);
+    return ModelOrigin{made_for.at("task"), made_for.at("task_config"), made_for.at("length")};
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+void check_model_fits(const ModelFile& file, const std::string& path, const TaskArguments& task,
+                      const Session& session) {
+  const auto origin = origin_of(file);
+  const std::string name = task.name(session);
+  if (origin && !same_name(origin->task, name))
+    throw Error(ErrorKind::spec, "the model was made for " + origin->task + ", not for " + name,
+                path, "name the task it was made for");
+  if (origin && origin->task_config != task.config(session))
+    throw Error(
+        ErrorKind::spec,
+        "the model was made for other parameters of " + name + ": " + origin->task_config.dump(),
+        path, "give the same parameters");
+  const TaskInfo info = task.make(session)->info(task.length());
+  const ModelSpec& spec = file.weights.spec;
+  const auto require = [&](Index have, Index need, const char* what) {
+    if (have < need)
+      throw Error(ErrorKind::spec,
+                  std::string("the model's ") + what + " is " + std::to_string(have) +
+                      ", this length needs " + std::to_string(need),
+                  path, "use a model made for this task and length");
+  };
+  require(spec.vocab_size, info.vocab_size, "vocab_size");
+  require(spec.n_classes, info.n_classes, "n_classes");
+  if (spec.positions == "learned") require(spec.max_length, info.n_tokens, "max_length");
+}
+
+}  // namespace separatrix
