@@ -17,8 +17,13 @@ struct RunProgress {
 };
 
 /// claim -> train -> finish until nothing of the experiment is pending or stop is set; one trial
-/// per thread. An exception inside a trial is stored as failed with its text; the others go on.
-/// Weights go to Store::folder. on_progress is called from worker threads, one at a time.
+/// per thread. An exception inside a trial is stored as failed with its text; the others go on. But
+/// Error(io) (a full disk, a store that is gone) would fail every other trial as well: it gives the
+/// trial back, ends the run and is thrown here, and running again resumes. A trial that is stopped
+/// leaves its checkpoint in Store::folder and is pending again; a finished one leaves
+/// model.safetensors there. on_progress is called from worker threads, one at a time: at every
+/// point of a curve, a few times a second in between (then only step and train_loss are set), and
+/// when a trial has ended.
 struct RunOptions {
   int threads = 1;
   const std::atomic<bool>* stop = nullptr;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Budget {
   Index seeds = 3, steps = 0;
 };
 Budget named_budget(const std::string& name);  ///< throws Error(usage)
+std::string describe(const Budget& budget);    ///< "widths 8, 16, 32; learning rates 1e-3; ..."
 
 struct SeparateConfig {
   std::string task;
@@ -25,9 +27,10 @@ struct SeparateConfig {
   Index length = 0;
   std::vector<std::string> models = {"transformer", "lstm"};
   std::string budget = "quick";
+  std::optional<Budget> custom_budget;  ///< used instead of the named one
   std::uint64_t seed = 0;
   std::string store = "separatrix.db";
-  int threads = 1;
+  int threads = 1;  ///< the larger of this and RunOptions::threads counts
 };
 
 /// Solved at the smallest width at which, for some learning rate, at least two thirds of the seeds
@@ -63,7 +66,10 @@ struct Separation {
 
 /// The main job: bound, construct, certify, recheck, then train each model over growing widths
 /// until it is solved or the budget is spent. Everything is kept in the store; calling again runs
-/// nothing again.
+/// nothing again; after a stop (interrupted is set) or a kill it goes on where it was. on_message
+/// gets one line for people at a time, never at once with options.on_progress. Trials of a
+/// model that failed count as not solved, are said so, and are tried again by the next call. Throws
+/// Error(spec, usage, io).
 Separation separate(const SeparateConfig& config, const Catalogue& catalogue,
                     const std::function<void(const std::string&)>& on_message,
                     const RunOptions& options);

@@ -1,0 +1,197 @@
+#include "separatrix/lab/evidence.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "separatrix/base/file.h"
+#include "separatrix/base/hash.h"
+#include "separatrix/base/names.h"
+#include "separatrix/lab/machine.h"
+#include "separatrix/model/model_file.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+/// Gathers for one task and length; members are what every step needs.
+class Gatherer {
+ public:
+  Gatherer(const SeparateConfig& config, const Catalogue& catalogue, Store& store,
+           const std::string& experiment, const std::function<void(const std::string&)>& say)
+      : config_(config),
+        catalogue_(catalogue),
+        store_(store),
+        experiment_(experiment),
+        say_(say),
+        version_(describe_machine().at("version")),
+        task_(catalogue.tasks.make(config.task, config.task_config)) {
+    folder_ = store.path() + ".d/constructions/" + config.task + "-length-" +
+              std::to_string(config.length) + "-" + sha256(config.task_config.dump()).substr(0, 8);
+  }
+
+  /// The bound's JSON with "checked" and "program"; nullopt when the method does not apply or its
+  /// witness is wrong.
+  std::optional<Json> bound(const std::string& method) {
+    if (auto kept = store_.finding(experiment_, "bound", method); is_ours(kept)) return kept;
+    const auto made = catalogue_.bounds.make(method);
+    const std::optional<Bound> bound = made->compute(*task_, config_.task, config_.length);
+    if (!bound) return std::nullopt;
+    const WitnessCheck check = made->check(*task_, *bound);
+    if (!check.valid) {
+      say_(
+          fmt::format("bound {}: its witness is wrong ({}), so it is not used", method, check.how));
+      return std::nullopt;
+    }
+    Json finding = to_json(*bound);
+    finding["checked"] = check.how;
+    finding["program"] = version_;
+    store_.put(experiment_, "bound", method, finding);
+    say_(fmt::format("bound {}: {} {} bits{}, witness checked: {}", method,
+                     to_string(bound->resource), bound->bits(), bound->exact ? " (exact)" : "",
+                     check.how));
+    return finding;
+  }
+
+  /// What the row of the table shows, or nullopt when the theorem does not cover this task.
+  std::optional<std::pair<ModelClass, Json>> construction(const std::string& name) {
+    const auto made = catalogue_.constructions.make(name);
+    if (!same_name(made->task(), config_.task)) return std::nullopt;
+    const std::optional<Claim> claim = made->claim(config_.task_config, config_.length);
+    if (!claim) return std::nullopt;
+    const Weights weights = made->build(config_.task_config, config_.length, catalogue_.blocks);
+    const std::string hash = weights_sha256(weights);
+    // The file says what is certified, so it comes first and is what is rechecked.
+    const std::string file = folder_ + "/" + name + ".safetensors";
+    const auto kept = store_.finding(experiment_, "construction", name);
+    if (is_ours(kept) && kept->value("weights_sha256", "") == hash && std::filesystem::exists(file))
+      return std::pair(made->model_class(), *kept);
+    make_folder(folder_);
+    save_model(file, {weights, {{"construction", name}, {"claim", to_json(*claim)}}});
+    const Certificate certificate =
+        certify(*claim, *task_, weights, catalogue_.blocks, catalogue_.certificates);
+    Json finding = shape_of(name, weights);
+    finding["weights_sha256"] = hash;
+    finding["model_file"] = file;
+    finding["certificate"] = to_json(certificate);
+    finding["certificate_file"] = folder_ + "/" + name + ".certificate.json";
+    finding["rechecked"] = recheck(certificate, file);
+    finding["program"] = version_;
+    write_file_atomic(finding["certificate_file"], to_json(certificate).dump(2) + "\n");
+    store_.put(experiment_, "certificate", name, finding["certificate"]);
+    store_.put(experiment_, "construction", name, finding);
+    say_(fmt::format("construction {}: width {}, {}{}", name, weights.spec.d_model,
+                     verdict_words(certificate), finding["rechecked"] ? ", rechecked" : ""));
+    return std::pair(made->model_class(), finding);
+  }
+
+ private:
+  bool is_ours(const std::optional<Json>& finding) const {
+    return finding && finding->value("program", "") == version_;
+  }
+
+  Json shape_of(const std::string& name, const Weights& weights) const {
+    const std::optional<Index> bits = state_bits(weights.spec, catalogue_.blocks);
+    Index heads = 0;
+    for (const LayerSpec& layer : weights.spec.layers)
+      heads = std::max(heads, layer.config.value("heads", Index(0)));
+    return {{"construction", name},
+            {"task", config_.task},
+            {"length", config_.length},
+            {"width", weights.spec.d_model},
+            {"layers", weights.spec.layers.size()},
+            {"heads", heads},
+            {"parameters", weights.values.size()},
+            {"state_bits", bits ? Json(*bits) : Json(nullptr)}};
+  }
+
+  /// Reads the model back from its file and verifies the certificate against that.
+  bool recheck(const Certificate& certificate, const std::string& file) {
+    if (certificate.verdict == Verdict::undecided) return false;
+    const ModelFile model = load_model(
+        file, [this](const ModelSpec& spec) { return model_params(spec, catalogue_.blocks); });
+    const std::string wrong = catalogue_.certificates.make(certificate.method)
+                                  ->recheck(certificate, *task_, model.weights, catalogue_.blocks);
+    if (!wrong.empty()) say_(fmt::format("certificate of {}: recheck says: {}", file, wrong));
+    return wrong.empty();
+  }
+
+  static std::string verdict_words(const Certificate& certificate) {
+    switch (certificate.verdict) {
+      case Verdict::proved:
+        return fmt::format("proved by {} for all {} inputs, margin {:.3g}", certificate.method,
+                           certificate.inputs, certificate.margin);
+      case Verdict::refuted:
+        return "REFUTED by " + certificate.method;
+      case Verdict::undecided:
+        return "undecided: " + certificate.reason;
+    }
+    return {};
+  }
+
+  const SeparateConfig& config_;
+  const Catalogue& catalogue_;
+  Store& store_;
+  const std::string& experiment_;
+  const std::function<void(const std::string&)>& say_;
+  const std::string version_;
+  const std::unique_ptr<Task> task_;
+  std::string folder_;
+};
+
+/// Larger is better: more bits, and exact before not.
+auto bound_rank(const Json& bound) {
+  return std::tuple(bound.at("bits").get<Index>(), bound.at("exact").get<bool>());
+}
+
+/// Smaller is better: a rechecked proof before anything else, then bits of state, then width.
+auto construction_rank(const Json& built) {
+  const bool proved = built.at("certificate").at("verdict") == "proved" && built.at("rechecked");
+  const Json& bits = built.at("state_bits");
+  return std::tuple(proved ? 0 : 1, bits.is_null() ? Index(0) : bits.get<Index>(),
+                    built.at("width").get<Index>());
+}
+
+}  // namespace
+
+Evidence gather_evidence(const SeparateConfig& config, const Catalogue& catalogue, Store& store,
+                         const std::string& experiment,
+                         const std::function<void(const std::string&)>& say,
+                         const std::atomic<bool>* stop) {
+  Gatherer gatherer(config, catalogue, store, experiment, say);
+  Evidence best;
+  // A method that will not fit is no reason to have no table.
+  const auto attempt = [&](const std::string& kind, const std::string& name, const auto& body) {
+    if (stop != nullptr && stop->load()) return;
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::io) throw;
+      say(fmt::format("{} {}: left out, {}", kind, name, error.what()));
+    }
+  };
+  for (const auto& entry : catalogue.bounds.entries())
+    attempt("bound", entry.name, [&] {
+      const std::optional<Json> found = gatherer.bound(entry.name);
+      if (!found) return;
+      for (const Resource resource :
+           {Resource::recurrent_state_bits, Resource::one_layer_transformer_bits})
+        if (found->at("resource") == to_string(resource)) {
+          Json& kept = best.bounds[resource];
+          if (kept.is_null() || bound_rank(*found) > bound_rank(kept)) kept = *found;
+        }
+    });
+  for (const auto& entry : catalogue.constructions.entries())
+    attempt("construction", entry.name, [&] {
+      const auto found = gatherer.construction(entry.name);
+      if (!found) return;
+      Json& kept = best.constructions[found->first];
+      if (kept.is_null() || construction_rank(found->second) < construction_rank(kept))
+        kept = found->second;
+    });
+  return best;
+}
+
+}  // namespace separatrix

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "separatrix/lab/separate.h"
+
+namespace separatrix {
+
+/// What is known without training: the first two of the three numbers.
+struct Evidence {
+  std::map<Resource, Json> bounds;           ///< largest whose witness checks
+  std::map<ModelClass, Json> constructions;  ///< smallest, proved before undecided
+};
+
+/// Computes every bound and construction that applies to the task, checks and certifies them, and
+/// keeps all in the store ("bound", "construction", "certificate") and the models and certificates
+/// as files in <store>.d/constructions/. What the store has from this version of the program is not
+/// computed again. Methods that will not fit are said and left out. `stop` is looked at between
+/// two of them. Throws Error(io).
+Evidence gather_evidence(const SeparateConfig& config, const Catalogue& catalogue, Store& store,
+                         const std::string& experiment,
+                         const std::function<void(const std::string&)>& say,
+                         const std::atomic<bool>* stop);
+
+}  // namespace separatrix

@@ -1,0 +1,169 @@
+#include "separatrix/lab/separate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "separatrix/base/hash.h"
+#include "separatrix/lab/evidence.h"
+#include "separatrix/lab/machine.h"
+#include "separatrix/lab/models.h"
+#include "separatrix/lab/pool.h"
+#include "separatrix/lab/search.h"
+
+namespace separatrix {
+namespace {
+
+Json to_json(const LearnedAt& learned) {
+  return {{"solved", learned.solved},
+          {"model", learned.model},
+          {"width", learned.width},
+          {"state_bits", learned.state_bits ? Json(*learned.state_bits) : Json(nullptr)},
+          {"seeds_solved", learned.seeds_solved},
+          {"seeds", learned.seeds},
+          {"lr_min", learned.lr_min},
+          {"lr_max", learned.lr_max},
+          {"best_accuracy", learned.best_accuracy},
+          {"budget", learned.budget}};
+}
+
+/// Canonical names, all task defaults written out; throws Error(spec) for what does not exist.
+SeparateConfig canonical(SeparateConfig config, const Catalogue& catalogue) {
+  const auto& entry = catalogue.tasks.find(config.task);
+  config.task_config = entry.resolve(config.task_config, entry.name);
+  config.task = entry.name;
+  if (!config.custom_budget) config.custom_budget = named_budget(config.budget);
+  config.budget = config.custom_budget->name;
+  for (std::string& model : config.models) model = find_model_family(model).name;
+  catalogue.tasks.make(config.task, config.task_config)->check_length(config.length);
+  return config;
+}
+
+/// Readable, and different for whatever makes other trials or another table.
+std::string experiment_name(const SeparateConfig& config, const Budget& budget) {
+  const Json rest = {{"task_config", config.task_config},
+                     {"seed", config.seed},
+                     {"models", config.models},
+                     {"budget", describe(budget)}};
+  return fmt::format("separate-{}-length-{}-{}-{}", config.task, config.length, config.budget,
+                     sha256(rest.dump()).substr(0, 8));
+}
+
+/// The command that makes this table again: only what differs from the defaults.
+std::string command_line(const SeparateConfig& config, const Catalogue& catalogue) {
+  std::string command =
+      fmt::format("separatrix separate {} --length {}", config.task, config.length);
+  const auto flag = [&](std::string name, const Json& value) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    command += " --" + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  };
+  for (const Json& field : catalogue.tasks.find(config.task).parameters) {
+    const auto name = field.at("name").get<std::string>();
+    const Json& value = config.task_config.at(name);
+    if (value != field.at("default")) flag(name, value);
+  }
+  flag("budget", config.budget);
+  if (config.seed != 0) flag("seed", config.seed);
+  return command;
+}
+
+std::vector<SeparationRow> make_rows(const Evidence& evidence,
+                                     const std::vector<LearnedAt>& learned) {
+  struct Kind {
+    const char* label;
+    Resource resource;
+    ModelClass model_class;
+  };
+  std::vector<SeparationRow> rows;
+  for (const Kind& kind :
+       {Kind{"recurrent state", Resource::recurrent_state_bits, ModelClass::recurrent},
+        Kind{"transformer 1 layer", Resource::one_layer_transformer_bits,
+             ModelClass::transformer}}) {
+    SeparationRow row;
+    row.label = kind.label;
+    if (const auto bound = evidence.bounds.find(kind.resource); bound != evidence.bounds.end())
+      row.impossible_below = bound->second;
+    if (const auto built = evidence.constructions.find(kind.model_class);
+        built != evidence.constructions.end())
+      row.certified_at = built->second;
+    for (const LearnedAt& at : learned)
+      if (find_model_family(at.model).model_class == kind.model_class) row.learned_at.push_back(at);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+bool stopped(const RunOptions& options) { return options.stop != nullptr && options.stop->load(); }
+
+/// Trains until the search has its answers. Trials that another process is at are waited for.
+void run_search(ThresholdSearch& search, const std::string& store_path,
+                const std::string& experiment, const Catalogue& catalogue,
+                const RunOptions& options, const std::function<void(const std::string&)>& say) {
+  for (bool waiting = false; !stopped(options); waiting = true) {
+    run_queue(store_path, experiment, catalogue, options,
+              [&](Store& store) { search.advance(store, say); });
+    if (search.finished() || stopped(options)) return;
+    if (!waiting) say("waiting for trials that another process is running");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+}
+
+}  // namespace
+
+Json to_json(const SeparationRow& row) {
+  Json learned = Json::array();
+  for (const LearnedAt& at : row.learned_at) learned.push_back(to_json(at));
+  return {{"label", row.label},
+          {"model", row.label},
+          {"impossible_below", row.impossible_below},
+          {"certified_at", row.certified_at},
+          {"learned_at", learned}};
+}
+
+Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
+                    const std::function<void(const std::string&)>& on_message,
+                    const RunOptions& given_options) {
+  const SeparateConfig config = canonical(given, catalogue);
+  const Budget& budget = *config.custom_budget;
+  RunOptions options = given_options;
+  options.threads = std::max({1, config.threads, options.threads});
+  const auto say = [&](const std::string& line) {
+    if (on_message) on_message(line);
+  };
+
+  Separation result;
+  result.experiment = experiment_name(config, budget);
+  result.task = config.task;
+  result.length = config.length;
+  result.description =
+      catalogue.tasks.make(config.task, config.task_config)->describe(config.length);
+
+  ThresholdSearch search(config, budget, catalogue, result.experiment);
+  Store store(config.store);
+  store.put(result.experiment, "machine", "machine", describe_machine());
+  store.retry_failed(result.experiment);
+  const Evidence evidence =
+      gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
+  run_search(search, config.store, result.experiment, catalogue, options, say);
+
+  result.rows = make_rows(evidence, search.learned());
+  result.interrupted = !search.finished();
+  Json rows = Json::array();
+  for (const SeparationRow& row : result.rows) rows.push_back(to_json(row));
+  store.put(result.experiment, "separation", "separation",
+            {{"task", config.task},
+             {"task_config", config.task_config},
+             {"description", result.description},
+             {"length", config.length},
+             {"seed", config.seed},
+             {"budget", config.budget},
+             {"budget_in_words", describe(budget)},
+             {"command", command_line(config, catalogue)},
+             {"rows", rows},
+             {"interrupted", result.interrupted}});
+  return result;
+}
+
+}  // namespace separatrix

@@ -1,0 +1,342 @@
+#include "separatrix/lab/store.h"
+
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <thread>
+
+#include "separatrix/lab/machine.h"
+#include "separatrix/lab/sqlite.h"
+
+namespace separatrix {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+using sqlite::Transaction;
+
+/// Marks a file as ours ("SpTx"), so that another program's database is never written to.
+constexpr std::int64_t kApplicationId = 0x53705478;
+
+/// Migration i takes a store from version i to i + 1. Append only: old stores exist.
+constexpr const char* kSchema =
+#include "separatrix/lab/schema.sql.inc"
+    ;
+constexpr std::array kMigrations = {kSchema};
+constexpr auto kVersion = std::int64_t(kMigrations.size());
+
+constexpr std::array kStatuses = {TrialStatus::pending, TrialStatus::running, TrialStatus::done,
+                                  TrialStatus::diverged, TrialStatus::failed};
+
+TrialStatus read_status(const std::string& text) {
+  for (TrialStatus status : kStatuses)
+    if (to_string(status) == text) return status;
+  throw Error(ErrorKind::io, "the store holds the unknown status '" + text + "'");
+}
+
+std::int64_t system_seconds() {
+  using std::chrono::duration_cast, std::chrono::seconds, std::chrono::system_clock;
+  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
+/// Throws unless the file is empty or a store that this code can read.
+void check_identity(Database& db) {
+  const std::int64_t application = db.number("PRAGMA application_id").value_or(0);
+  const std::int64_t version = db.number("PRAGMA user_version").value_or(0);
+  const bool empty = db.number("SELECT count(*) FROM sqlite_master").value_or(0) == 0;
+  if (application != kApplicationId && !(application == 0 && version == 0 && empty))
+    throw Error(ErrorKind::io, "not a store (another program's database)", db.path(),
+                "name another file, or one that does not exist yet");
+  if (version > kVersion)
+    throw Error(ErrorKind::io,
+                "the store has version " + std::to_string(version) +
+                    ", and this program reads up to " + std::to_string(kVersion),
+                db.path(), "use the newer program that wrote it, or another store");
+  if (db.read_only())
+    throw Error(ErrorKind::io, "the store is read-only", db.path(),
+                "choose a file and folder you may write to");
+}
+
+/// Creates the tables or brings an older store up to date, in one transaction: a process killed
+/// here, or two at once, leave the old version or the new one.
+void migrate(Database& db) {
+  if (db.number("PRAGMA user_version") == kVersion) return;
+  Transaction transaction(db);
+  check_identity(db);  // again: another process may have been faster
+  const std::int64_t from = db.number("PRAGMA user_version").value_or(0);
+  for (std::int64_t version = from; version < kVersion; ++version)
+    db.execute(kMigrations[std::size_t(version)]);
+  db.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+  db.execute("PRAGMA user_version = " + std::to_string(kVersion));
+  transaction.commit();
+}
+
+/// Readers never wait for the writer in this mode. Entering it needs the file for a moment, and
+/// SQLite does not wait for that by itself.
+void enter_wal(Database& db, int busy_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_ms);
+  for (;;) {
+    try {
+      db.execute("PRAGMA journal_mode = WAL");
+      return;
+    } catch (const Error&) {
+      if (std::chrono::steady_clock::now() >= deadline) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace
+
+std::string to_string(TrialStatus status) {
+  switch (status) {
+    case TrialStatus::pending:
+      return "pending";
+    case TrialStatus::running:
+      return "running";
+    case TrialStatus::done:
+      return "done";
+    case TrialStatus::diverged:
+      return "diverged";
+    case TrialStatus::failed:
+      return "failed";
+  }
+  return {};
+}
+
+struct Store::Connection {
+  Database db;
+  StoreOptions options;
+  std::map<std::string, std::string> claims;  ///< trial -> the worker that this Store took it for
+
+  Connection(const std::string& path, StoreOptions given)
+      : db(path, given.busy_ms), options(std::move(given)) {
+    if (!options.now_seconds) options.now_seconds = system_seconds;
+    check_identity(db);
+    enter_wal(db, options.busy_ms);
+    // WAL with NORMAL: whole at every moment; a power cut may undo the last few transactions,
+    // which training again from the checkpoint restores bit for bit.
+    db.execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
+    migrate(db);
+  }
+
+  std::int64_t now() const { return options.now_seconds(); }
+
+  /// The row of an experiment, created if absent; call within a transaction.
+  std::int64_t experiment(const std::string& name) {
+    Statement(db, "INSERT OR IGNORE INTO experiments (name, created) VALUES (?1, ?2)")
+        .bind(name, now())
+        .run();
+    Statement find(db, "SELECT id FROM experiments WHERE name = ?1");
+    find.bind(name).step();
+    return find.integer(0);
+  }
+
+  /// Takes the first trial of the experiment that nobody works on; {id, spec}.
+  std::optional<std::pair<std::string, std::string>> take(const std::string& experiment,
+                                                          const std::string& worker) {
+    const std::int64_t time = now();
+    Statement claim(db, R"(
+        UPDATE trials SET status = 'running', worker = ?2, heartbeat = ?3
+        WHERE id = (SELECT t.id FROM members m JOIN trials t ON t.id = m.trial
+                    WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
+                      AND (t.status = 'pending' OR (t.status = 'running' AND t.heartbeat < ?4))
+                    ORDER BY m.position LIMIT 1)
+        RETURNING id, spec)");
+    claim.bind(experiment, worker, time, time - options.expiry_seconds);
+    if (!claim.step()) return std::nullopt;
+    std::pair<std::string, std::string> taken{claim.text(0), claim.text(1)};
+    claim.run();
+    return taken;
+  }
+
+  /// Makes trials of ended processes pending, so that `run` after a kill need not wait out the
+  /// heartbeat. Returns whether there were any.
+  bool reclaim(const std::string& experiment) {
+    std::vector<std::pair<std::string, std::string>> running;
+    Statement list(db, R"(
+        SELECT t.id, t.worker FROM members m JOIN trials t ON t.id = m.trial
+        WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
+          AND t.status = 'running')");
+    list.bind(experiment);
+    while (list.step()) running.emplace_back(list.text(0), list.text(1));
+    bool any = false;
+    for (const auto& [id, worker] : running) {
+      if (!process_has_ended(worker)) continue;
+      Statement(db, R"(UPDATE trials SET status = 'pending', worker = NULL, heartbeat = NULL
+                       WHERE id = ?1 AND status = 'running' AND worker = ?2)")
+          .bind(id, worker)
+          .run();
+      any = true;
+    }
+    return any;
+  }
+};
+
+Store::Store(const std::string& path, StoreOptions options)
+    : db_(std::make_unique<Connection>(path, std::move(options))), path_(path) {}
+
+Store::~Store() = default;
+
+void Store::enqueue(const std::string& experiment, std::span<const TrialSpec> trials) {
+  Transaction transaction(db_->db);
+  const std::int64_t row = db_->experiment(experiment);
+  Statement add(db_->db, "INSERT OR IGNORE INTO trials (id, spec, created) VALUES (?1, ?2, ?3)");
+  Statement link(db_->db, R"(
+      INSERT OR IGNORE INTO members (experiment, trial, position)
+      VALUES (?1, ?2, (SELECT coalesce(max(position), -1) + 1 FROM members WHERE experiment = ?1))
+      )");
+  for (const TrialSpec& spec : trials) {
+    const std::string id = spec.id();
+    add.bind(id, to_json(spec).dump(), db_->now()).run();
+    link.bind(row, id).run();
+  }
+  transaction.commit();
+}
+
+std::optional<TrialSpec> Store::claim(const std::string& experiment, const std::string& worker) {
+  for (;;) {
+    auto taken = db_->take(experiment, worker);
+    if (!taken && db_->reclaim(experiment)) taken = db_->take(experiment, worker);
+    if (!taken) return std::nullopt;
+    const auto& [id, spec] = *taken;
+    db_->claims[id] = worker;
+    try {
+      return read_trial_spec(Json::parse(spec), path_ + "#" + id);
+    } catch (const std::exception& unreadable) {  // of another version of the spec: skip it
+      finish(id, TrialStatus::failed, Json::object(), unreadable.what());
+    }
+  }
+}
+
+void Store::heartbeat(const std::string& trial_id, const std::string& worker) {
+  Statement(db_->db, R"(UPDATE trials SET heartbeat = ?3
+                        WHERE id = ?1 AND worker = ?2 AND status = 'running')")
+      .bind(trial_id, worker, db_->now())
+      .run();
+}
+
+void Store::record(const std::string& trial_id, const CurvePoint& point) {
+  Statement(db_->db, R"(INSERT INTO points (trial, step, point) VALUES (?1, ?2, ?3)
+                        ON CONFLICT DO UPDATE SET point = excluded.point)")
+      .bind(trial_id, point.step, to_json(point).dump())
+      .run();
+}
+
+void Store::finish(const std::string& trial_id, TrialStatus status, const Json& result,
+                   const std::string& error) {
+  assert(status != TrialStatus::pending && status != TrialStatus::running);
+  // A failure neither replaces a result nor ends what another worker has taken over.
+  const auto claim = db_->claims.find(trial_id);
+  Statement(db_->db, R"(
+      UPDATE trials SET status = ?2, result = ?3, error = ?4, worker = NULL, heartbeat = NULL
+      WHERE id = ?1 AND status NOT IN ('done', 'diverged')
+        AND (?2 <> 'failed' OR status = 'pending' OR
+             (status = 'running' AND (?5 = '' OR worker = ?5))))")
+      .bind(trial_id, to_string(status), result.dump(), error,
+            claim == db_->claims.end() ? std::string() : claim->second)
+      .run();
+  db_->claims.erase(trial_id);
+}
+
+void Store::release(const std::string& trial_id) {
+  const auto claim = db_->claims.find(trial_id);
+  Statement(db_->db, R"(UPDATE trials SET status = 'pending', worker = NULL, heartbeat = NULL
+                        WHERE id = ?1 AND status = 'running' AND (?2 = '' OR worker = ?2))")
+      .bind(trial_id, claim == db_->claims.end() ? std::string() : claim->second)
+      .run();
+  db_->claims.erase(trial_id);
+}
+
+Index Store::retry_failed(const std::string& experiment) {
+  Statement(db_->db, R"(
+      UPDATE trials SET status = 'pending', error = ''
+      WHERE status = 'failed' AND id IN (
+        SELECT trial FROM members
+        WHERE experiment = (SELECT id FROM experiments WHERE name = ?1)))")
+      .bind(experiment)
+      .run();
+  return db_->db.changes();
+}
+
+std::map<TrialStatus, Index> Store::counts(const std::string& experiment) const {
+  std::map<TrialStatus, Index> counts;
+  for (TrialStatus status : kStatuses) counts[status] = 0;
+  Statement query(db_->db, R"(
+      SELECT t.status, count(*) FROM members m JOIN trials t ON t.id = m.trial
+      WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1) GROUP BY t.status)");
+  query.bind(experiment);
+  while (query.step()) counts[read_status(query.text(0))] = query.integer(1);
+  return counts;
+}
+
+std::vector<StoredTrial> Store::trials(const std::string& experiment) const {
+  std::vector<std::string> ids;
+  Statement query(db_->db, R"(
+      SELECT trial FROM members
+      WHERE experiment = (SELECT id FROM experiments WHERE name = ?1) ORDER BY position)");
+  query.bind(experiment);
+  while (query.step()) ids.push_back(query.text(0));
+  std::vector<StoredTrial> trials;
+  for (const std::string& id : ids)
+    if (auto found = trial(id)) trials.push_back(*std::move(found));
+  return trials;
+}
+
+std::optional<StoredTrial> Store::trial(const std::string& trial_id) const {
+  Statement query(db_->db, "SELECT spec, status, result, error FROM trials WHERE id = ?1");
+  query.bind(trial_id);
+  if (!query.step()) return std::nullopt;
+  StoredTrial trial;
+  trial.id = trial_id;
+  trial.spec = read_trial_spec(Json::parse(query.text(0)), path_ + "#" + trial_id);
+  trial.status = read_status(query.text(1));
+  trial.result = Json::parse(query.text(2));
+  trial.error = query.text(3);
+  Statement curve(db_->db, "SELECT point FROM points WHERE trial = ?1 ORDER BY step");
+  curve.bind(trial_id);
+  while (curve.step()) trial.curve.push_back(read_curve_point(Json::parse(curve.text(0))));
+  return trial;
+}
+
+std::vector<std::string> Store::experiments() const {
+  std::vector<std::string> names;
+  Statement query(db_->db, "SELECT name FROM experiments ORDER BY id");
+  while (query.step()) names.push_back(query.text(0));
+  return names;
+}
+
+void Store::put(const std::string& experiment, const std::string& kind, const std::string& name,
+                const Json& finding) {
+  Transaction transaction(db_->db);
+  Statement(db_->db, R"(INSERT INTO findings (experiment, kind, name, finding)
+                        VALUES (?1, ?2, ?3, ?4)
+                        ON CONFLICT DO UPDATE SET finding = excluded.finding)")
+      .bind(db_->experiment(experiment), kind, name, finding.dump())
+      .run();
+  transaction.commit();
+}
+
+std::vector<Json> Store::findings(const std::string& experiment, const std::string& kind) const {
+  std::vector<Json> findings;
+  Statement query(db_->db, R"(
+      SELECT finding FROM findings
+      WHERE experiment = (SELECT id FROM experiments WHERE name = ?1) AND kind = ?2 ORDER BY id)");
+  query.bind(experiment, kind);
+  while (query.step()) findings.push_back(Json::parse(query.text(0)));
+  return findings;
+}
+
+std::optional<Json> Store::finding(const std::string& experiment, const std::string& kind,
+                                   const std::string& name) const {
+  Statement query(db_->db, R"(
+      SELECT finding FROM findings
+      WHERE experiment = (SELECT id FROM experiments WHERE name = ?1) AND kind = ?2 AND name = ?3)");
+  query.bind(experiment, kind, name);
+  if (!query.step()) return std::nullopt;
+  return Json::parse(query.text(0));
+}
+
+std::string Store::folder(const std::string& trial_id) const { return path_ + ".d/" + trial_id; }
+
+}  // namespace separatrix
