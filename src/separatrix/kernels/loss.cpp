@@ -13,13 +13,15 @@ HWY_BEFORE_NAMESPACE();
 namespace separatrix::HWY_NAMESPACE {
 namespace {
 
-/// max and sum of exp(x - max) of one row.
-struct LogSum {
-  float top, sum;
+/// The largest logit of a row, exp(target - top), and the sum of exp(x - top) over all but the
+/// target: apart, because the others are what is left of the loss when the model is sure.
+struct RowSums {
+  float top, target, others;
 };
 
-HWY_INLINE LogSum log_sum(Index C, const float* x) {
+HWY_INLINE RowSums row_sums(Index C, const float* x, Index target) {
   const Floats d;
+  const hn::RebindToSigned<Floats> di;
   const Vec low = hn::Set(d, -std::numeric_limits<float>::infinity());
   Vec top = low;
   for_vectors(C, [&](Index i, Index c) HWY_ATTR {
@@ -27,15 +29,17 @@ HWY_INLINE LogSum log_sum(Index C, const float* x) {
     if (c < lanes()) v = hn::IfThenElse(hn::FirstN(d, std::size_t(c)), v, low);
     top = hn::Max(v, top);
   });
-  const float maximum = max_of(top);
-  const Vec shift = hn::Set(d, maximum);
+  const Vec shift = hn::Set(d, max_of(top));
+  const auto skip = hn::Set(di, std::int32_t(target));
   Vec sum = hn::Zero(d);
   for_vectors(C, [&](Index i, Index c) HWY_ATTR {
     Vec e = exp_of(hn::Sub(load(x + i, c), shift));
     if (c < lanes()) e = hn::IfThenElseZero(hn::FirstN(d, std::size_t(c)), e);
-    sum = hn::Add(sum, e);
+    const auto is_target = hn::RebindMask(d, hn::Eq(hn::Iota(di, std::int32_t(i)), skip));
+    sum = hn::Add(sum, hn::IfThenZeroElse(is_target, e));
   });
-  return {maximum, sum_of(sum)};
+  const float maximum = max_of(top);
+  return {maximum, std::exp(x[target] - maximum), sum_of(sum)};
 }
 
 double cross_entropy_target(Index M, Index C, const float* logits, const std::int32_t* targets,
@@ -51,17 +55,16 @@ double cross_entropy_target(Index M, Index C, const float* logits, const std::in
       continue;
     }
     assert(target < C);
-    const LogSum row = log_sum(C, x);
-    total += std::log(double(row.sum)) + (double(row.top) - double(x[target]));
+    const RowSums row = row_sums(C, x, target);
+    const float sum = row.target + row.others;
+    total += row.target == 1 ? std::log1p(double(row.others))
+                             : std::log(double(sum)) + (double(row.top) - double(x[target]));
     if (dx == nullptr) continue;
-    const Vec shift = hn::Set(d, row.top), factor = hn::Set(d, gradient_scale / row.sum);
-    // The target's own entry p - 1 cancels when the model is sure; it is minus the sum of the
-    // others, which does not.
-    const float others = row.sum - std::exp(x[target] - row.top);
+    const Vec shift = hn::Set(d, row.top), factor = hn::Set(d, gradient_scale / sum);
     for_vectors(C, [=](Index i, Index c) HWY_ATTR {
       store(hn::Mul(exp_of(hn::Sub(load(x + i, c), shift)), factor), dx + i, c);
     });
-    dx[target] = -gradient_scale * (others / row.sum);
+    dx[target] = -gradient_scale * (row.others / sum);
   }
   return total;
 }
