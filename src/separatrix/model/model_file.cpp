@@ -37,8 +37,8 @@ void check_plausible(const ModelSpec& spec, std::size_t n_values, const std::str
   const auto fits = [&](Index rows, Index columns) {
     return rows <= kMaxSize && columns <= kMaxSize && rows * columns <= Index(n_values);
   };
-  if (spec.vocab_size < 0 || spec.n_classes < 0 || spec.d_model < 0 || spec.max_length < 0)
-    no_model("the spec has a negative size", where);
+  if (std::min({spec.vocab_size, spec.n_classes, spec.d_model, spec.max_length}) < 1)
+    no_model("the spec has a size below 1", where);
   if (spec.d_model > kMaxSize || spec.max_length > kMaxSize) too_large("d_model or max_length");
   if (!fits(spec.vocab_size, spec.d_model)) too_large("vocab_size x d_model");
   if (!fits(spec.d_model, spec.n_classes)) too_large("d_model x n_classes");
@@ -91,7 +91,8 @@ std::vector<ParamSpec> params_at(const ParamsOf& params_of, const ModelSpec& spe
   try {
     return params_of(spec);
   } catch (const Error& e) {
-    throw Error(e.kind(), e.what(), where + "#" + kSpec + e.where(), e.hint());
+    const std::string pointer = e.where().starts_with("/") ? e.where() : "/" + e.where();
+    throw Error(e.kind(), e.what(), where + "#" + kSpec + pointer, e.hint());
   }
 }
 
