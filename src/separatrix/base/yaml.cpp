@@ -105,6 +105,7 @@ class Builder final : public YAML::EventHandler {
     bool has_key = false;
     std::size_t bytes = kNodeBytes, depth = 1;  ///< of this tree
   };
+  // NOLINTNEXTLINE(bugprone-exception-escape): as nlohmann moves its values
   struct Anchored {
     Json value;
     std::size_t bytes = 0, depth = 0;
