@@ -63,7 +63,14 @@ Json log_axis(double low, double high, const std::string& title) {
           {"axis", {{"values", ticks}, {"format", "d"}, {"labelOverlap", true}, {"grid", false}}}};
 }
 
-/// One mark of fixed data; `x` and `y` are null or a datum.
+Json inline_data(Json values) {
+  if (!values.is_array()) values = Json::array({std::move(values)});
+  return Json::object({{"values", std::move(values)}});
+}
+Json at_datum(double value) { return Json::object({{"datum", value}}); }
+Json at_value(const Json& value) { return Json::object({{"value", value}}); }
+
+/// Fixed text at the channels `x` and `y`; `placing` overrides properties of the mark.
 Json label_layer(const std::string& style, const std::string& text, const Json& x, const Json& y,
                  const Json& placing) {
   Json mark = {{"type", "text"},       {"style", style}, {"align", "left"},
@@ -72,33 +79,80 @@ Json label_layer(const std::string& style, const std::string& text, const Json& 
   Json encoding = Json::object();
   encoding["y"] = y;
   encoding["x"] = x;
-  return {{"data", {{"values", {Json::object()}}}}, {"mark", mark}, {"encoding", encoding}};
+  return {{"data", inline_data(Json::object())}, {"mark", mark}, {"encoding", encoding}};
 }
 
 void add_chance(const ReportData& data, Json& layers) {
   if (!data.chance) return;
-  layers.push_back({{"data", {{"values", {{{"chance", *data.chance}}}}}},
+  layers.push_back({{"data", inline_data(Json::object({{"chance", *data.chance}}))},
                     {"mark", {{"type", "rule"}, {"style", "chance"}}},
                     {"encoding",
                      {{"y", {{"field", "chance"}, {"type", "quantitative"}}},
                       {"tooltip", tooltip_fields({{"chance", "chance level", ".2%"}})}}}});
   layers.push_back(label_layer("quiet-label", "chance " + format_percent(*data.chance),
-                               {{"value", "width"}}, {{"datum", *data.chance}},
+                               at_value("width"), at_datum(*data.chance),
                                {{"align", "right"}, {"dx", -4}, {"dy", -9}}));
+}
+
+/// The positive values seen.
+struct Range {
+  double low = 1e300, high = 0;
+  void reach(double value) {
+    if (value <= 0) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+/// The curve of recall_ceiling() and, shaded, what lies above it.
+void add_ceiling(const RecallProblem& recall, const Range& range, Json& layers) {
+  constexpr int kPoints = 160;
+  Json curve = Json::array();
+  for (int i = 0; i <= kPoints; ++i) {
+    const double bits = range.low * std::pow(range.high / range.low, double(i) / kPoints);
+    const double ceiling = recall_ceiling(bits, recall.n_symbols, recall.alphabet);
+    curve.push_back({{"bits", bits}, {"ceiling", ceiling}, {"top", 1}});
+    if (ceiling >= 1) break;
+  }
+  const Json x = {{"field", "bits"}, {"type", "quantitative"}};
+  const Json y = {{"field", "ceiling"}, {"type", "quantitative"}};
+  layers.push_back({{"data", inline_data(curve)},
+                    {"mark", {{"type", "area"}, {"style", "beyond"}, {"aria", false}}},
+                    {"encoding", {{"x", x}, {"y", y}, {"y2", {{"field", "top"}}}}}});
+  layers.push_back({{"data", inline_data(curve)},
+                    {"mark", {{"type", "line"}, {"style", "ceiling"}, {"aria", false}}},
+                    {"encoding", {{"x", x}, {"y", y}}}});
+  layers.push_back(
+      label_layer("quiet-label", "out of reach", at_value(10), at_datum(0.93), Json::object()));
+}
+
+void add_bound(Index bits, Json& layers) {
+  layers.push_back(
+      {{"data", inline_data(Json::object({{"bits", bits}}))},
+       {"mark", {{"type", "rule"}, {"style", "bound"}}},
+       {"encoding",
+        {{"x", {{"field", "bits"}, {"type", "quantitative"}}},
+         {"tooltip", tooltip_fields({{"bits", "proved: impossible below, bits", ",d"}})}}}});
+  layers.push_back(label_layer("bound-label", fmt::format("impossible below {} bits", bits),
+                               at_datum(double(bits)), at_datum(0.18), Json::object({{"dx", 7}})));
+}
+
+bool is_proved(const SeparationRow* row) {
+  return row != nullptr &&
+         text_at(member_at(row->certified_at, "certificate"), "verdict") == "proved";
 }
 
 /// What was certified, at accuracy 1: the proof covers every input.
 void add_certified(const SeparationRow* row, const char* key, const char* unit, Json& layers) {
-  if (row == nullptr || !member_at(row->certified_at, key).is_number()) return;
+  if (!is_proved(row) || !member_at(row->certified_at, key).is_number()) return;
   const Json& certified = row->certified_at;
-  if (text_at(member_at(certified, "certificate"), "verdict") != "proved") return;
   const double size = number_at(certified, key, 0);
   const std::string words = fmt::format("certified: {:.0f}{}", size, unit);
   const Json datum = {{"size", size},
                       {"accuracy", 1},
                       {"what", certified_text(certified)},
                       {"construction", dashed(text_at(certified, "construction"))}};
-  layers.push_back({{"data", {{"values", {datum}}}},
+  layers.push_back({{"data", inline_data(datum)},
                     {"mark",
                      {{"type", "point"},
                       {"shape", "diamond"},
@@ -112,8 +166,8 @@ void add_certified(const SeparationRow* row, const char* key, const char* unit, 
                       {"y", {{"field", "accuracy"}, {"type", "quantitative"}}},
                       {"tooltip", tooltip_fields({{"construction", "construction"},
                                                   {"what", "certified at"}})}}}});
-  layers.push_back(label_layer("certified-label", words, {{"datum", size}}, {{"datum", 1}},
-                               {{"dx", 10}, {"dy", 14}}));
+  layers.push_back(
+      label_layer("certified-label", words, at_datum(size), at_datum(1), {{"dx", 10}, {"dy", 14}}));
 }
 
 /// Every trial a point: colour the model, shape the learning rate, filled when solved.
@@ -194,15 +248,17 @@ Json model_color(const ReportData& data, const std::vector<std::string>& shown) 
           {"legend", {{"title", "model"}, {"values", shown}, {"symbolType", "circle"}}}};
 }
 
-Json tooltip_fields(const Json& names_and_titles) {
-  Json fields = Json::array();
-  for (const Json& field : names_and_titles) {
-    const bool number = field.size() > 2;
-    fields.push_back(
-        {{"field", field[0]}, {"title", field[1]}, {"type", number ? "quantitative" : "nominal"}});
-    if (number) fields.back()["format"] = field[2];
+Json tooltip_fields(const std::vector<TooltipField>& fields) {
+  Json out = Json::array();
+  for (const TooltipField& field : fields) {
+    Json entry = {{"field", field.field}, {"title", field.title}, {"type", "nominal"}};
+    if (field.format != nullptr) {
+      entry["type"] = "quantitative";
+      entry["format"] = field.format;
+    }
+    out.push_back(std::move(entry));
   }
-  return fields;
+  return out;
 }
 
 Json trial_datum(const ReportTrial& trial) {
@@ -225,99 +281,65 @@ Json trial_datum(const ReportTrial& trial) {
 
 std::optional<Chart> state_chart(const ReportData& data) {
   Json values = Json::array();
-  double low = 1e300, high = 0;
-  const auto reach = [&](double bits) {
-    low = std::min(low, bits);
-    high = std::max(high, bits);
-  };
+  Range range;
   for (const ReportTrial& trial : data.trials)
-    if (trial.state_bits && *trial.state_bits > 0 && trial.last) {
+    if (trial.state_bits && trial.last) {
       values.push_back(trial_datum(trial));
-      reach(double(*trial.state_bits));
+      range.reach(double(*trial.state_bits));
     }
-  const std::optional<Index> bound = data.bound_bits();
   const SeparationRow* row = data.recurrent_row();
-  if (row != nullptr)
-    if (const double bits = number_at(row->certified_at, "state_bits", 0); bits > 0) reach(bits);
-  if (bound && *bound > 0) reach(double(*bound));
-  if (high == 0) return std::nullopt;
-  low /= data.recall ? 6 : 2;
-  low = std::max(low, 1.0);
-  high *= 1.5;
+  const std::optional<Index> bound = data.bound_bits();
+  if (row != nullptr) range.reach(number_at(row->certified_at, "state_bits", 0));
+  if (bound) range.reach(double(*bound));
+  if (range.high == 0) return std::nullopt;
+  range = {std::max(1.0, range.low / (data.recall ? 6 : 2)), range.high * 1.5};
 
   Json layers = Json::array();
-  if (data.recall) {
-    Json curve = Json::array();
-    const int kSteps = 120;
-    for (int i = 0; i <= kSteps; ++i) {
-      const double bits = low * std::pow(high / low, double(i) / kSteps);
-      const double a = recall_ceiling(bits, data.recall->n_symbols, data.recall->alphabet);
-      curve.push_back({{"bits", bits}, {"ceiling", a}, {"top", 1}});
-    }
-    const Json x = {{"field", "bits"}, {"type", "quantitative"}};
-    const Json y = {{"field", "ceiling"}, {"type", "quantitative"}};
-    layers.push_back({{"data", {{"values", curve}}},
-                      {"mark", {{"type", "area"}, {"style", "beyond"}, {"aria", false}}},
-                      {"encoding", {{"x", x}, {"y", y}, {"y2", {{"field", "top"}}}}}});
-    layers.push_back({{"data", {{"values", curve}}},
-                      {"mark", {{"type", "line"}, {"style", "ceiling"}, {"aria", false}}},
-                      {"encoding", {{"x", x}, {"y", y}}}});
-    layers.push_back(label_layer("quiet-label", "out of reach", {{"value", 10}}, {{"datum", 0.93}},
-                                 Json::object()));
-  }
+  if (data.recall) add_ceiling(*data.recall, range, layers);
   add_chance(data, layers);
-  if (bound) {
-    layers.push_back(
-        {{"data", {{"values", {{{"bits", *bound}}}}}},
-         {"mark", {{"type", "rule"}, {"style", "bound"}}},
-         {"encoding",
-          {{"x", {{"field", "bits"}, {"type", "quantitative"}}},
-           {"tooltip", tooltip_fields({{"bits", "proved: impossible below, bits", ",d"}})}}}});
-    layers.push_back(label_layer("bound-label", fmt::format("impossible below {} bits", *bound),
-                                 {{"datum", *bound}}, {{"datum", 0.18}}, {{"dx", 7}}));
-  }
+  if (bound) add_bound(*bound, layers);
   if (!values.empty()) layers.push_back(trial_layer(data, values, "state_bits"));
   add_certified(row, "state_bits", " bits", layers);
 
   Chart chart{.id = "accuracy-over-state",
               .title = "Accuracy over bits of recurrent state",
-              .caption = {},
+              .caption =
+                  "Each point is one training run: filled when it met the criterion, hollow "
+                  "when it did not.",
               .spec = {}};
-  chart.caption =
-      "Each point is one training run: filled when it met the criterion, hollow when it did not. "
-      "The vertical line is the proved bound: no recurrent model with fewer bits of state is right "
-      "on every input. The diamond is a model whose weights were written down and certified on "
-      "every input.";
+  if (bound)
+    chart.caption +=
+        " The vertical line is the proved bound: no recurrent model with fewer bits of state is "
+        "right on every input.";
+  if (is_proved(row))
+    chart.caption +=
+        " The diamond is a model whose weights were written down and certified on every input.";
   if (data.recall)
     chart.caption +=
-        " The shaded region lies above the information ceiling: with so few bits, nobody is that "
+        " The shaded region lies above the information ceiling: with so few bits nobody is that "
         "accurate on average, however trained.";
   chart.spec = chart_frame(
       fmt::format("Token accuracy over bits of recurrent state for {} training runs{}.",
                   values.size(), bound ? fmt::format("; proved bound at {} bits", *bound) : ""),
       340);
-  chart.spec["encoding"] = {{"x", log_axis(low, high, "bits carried between time steps")},
-                            {"y", percent_axis(accuracy_title(data))}};
+  chart.spec["encoding"] = {
+      {"x", log_axis(range.low, range.high, "bits carried between time steps")},
+      {"y", percent_axis(accuracy_title(data))}};
   chart.spec["layer"] = layers;
   return chart;
 }
 
 std::optional<Chart> width_chart(const ReportData& data) {
   Json values = Json::array();
-  double low = 1e300, high = 0;
+  Range range;
   for (const ReportTrial& trial : data.trials)
-    if (!trial.state_bits && trial.width > 0 && trial.last) {
+    if (!trial.state_bits && trial.last) {
       values.push_back(trial_datum(trial));
-      low = std::min(low, double(trial.width));
-      high = std::max(high, double(trial.width));
+      range.reach(double(trial.width));
     }
   const SeparationRow* row = data.transformer_row();
-  if (row != nullptr)
-    if (const double width = number_at(row->certified_at, "width", 0); width > 0) {
-      low = std::min(low, width);
-      high = std::max(high, width);
-    }
-  if (high == 0) return std::nullopt;
+  if (row != nullptr) range.reach(number_at(row->certified_at, "width", 0));
+  if (range.high == 0) return std::nullopt;
 
   Json layers = Json::array();
   add_chance(data, layers);
@@ -334,7 +356,7 @@ std::optional<Chart> width_chart(const ReportData& data) {
   chart.spec = chart_frame(
       fmt::format("Token accuracy over width for {} training runs of transformers.", values.size()),
       300);
-  chart.spec["encoding"] = {{"x", log_axis(low / 1.5, high * 1.5, "width (d_model)")},
+  chart.spec["encoding"] = {{"x", log_axis(range.low / 1.5, range.high * 1.5, "width (d_model)")},
                             {"y", percent_axis(accuracy_title(data))}};
   chart.spec["layer"] = layers;
   return chart;

@@ -29,7 +29,12 @@ Json chart_frame(const std::string& description, Index height);  ///< schema, si
 Json percent_axis(const std::string& title);                     ///< y channel, 0 to 100 %
 /// Colour by model, the same in every chart; the legend lists only those in `shown`.
 Json model_color(const ReportData& data, const std::vector<std::string>& shown);
-Json tooltip_fields(const Json& names_and_titles);  ///< [["lr", "learning rate"], ...]
+struct TooltipField {
+  const char* field;
+  const char* title;
+  const char* format = nullptr;  ///< of a number; text otherwise
+};
+Json tooltip_fields(const std::vector<TooltipField>& fields);
 /// A trial as chart data: model, width, state_bits, lr ("1e-3"), seed, accuracy, outcome, ...
 Json trial_datum(const ReportTrial& trial);
 

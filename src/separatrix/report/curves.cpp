@@ -48,13 +48,12 @@ Json curve_layers(const Curves& curves) {
                  {"opacity", near}}}};
   line["encoding"]["opacity"]["value"] = 0.55;
   // The points are seen only under the pointer; they are what it hovers and what the tooltip reads.
-  Json point = {{"params",
-                 {{{"name", "near"},
-                   {"select",
-                    {{"type", "point"},
-                     {"fields", {"trial"}},
-                     {"on", "pointerover"},
-                     {"clear", "pointerout"}}}}}},
+  Json point = {{"params", Json::array({{{"name", "near"},
+                                         {"select",
+                                          {{"type", "point"},
+                                           {"fields", Json::array({"trial"})},
+                                           {"on", "pointerover"},
+                                           {"clear", "pointerout"}}}}})},
                 {"mark", {{"type", "point"}, {"filled", true}, {"size", 60}}},
                 {"encoding",
                  {{"color", color},
@@ -67,7 +66,7 @@ Json curve_layers(const Curves& curves) {
                                               {"loss", "training loss, nats", ".3f"},
                                               {"outcome", "outcome"}})}}}};
   point["encoding"]["opacity"]["value"] = 0;
-  return {line, point};
+  return Json::array({std::move(line), std::move(point)});
 }
 
 }  // namespace

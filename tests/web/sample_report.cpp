@@ -1,0 +1,174 @@
+// Writes a report of made-up trials, for the page's test: sample_report FOLDER. Every text says
+// that the figures are synthetic; two of them try to break out of the page.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "separatrix/lab/models.h"
+#include "separatrix/lab/separate.h"
+#include "separatrix/report/report.h"
+
+namespace separatrix {
+namespace {
+
+constexpr const char* kExperiment = "synthetic";
+constexpr Index kLength = 20, kAlphabet = 64, kSteps = 3000;
+
+TrialSpec trial_spec(const std::string& model, Index width, double lr, std::uint64_t seed) {
+  TrialSpec spec;
+  spec.task = "index-lookup";
+  spec.task_config = {{"alphabet", kAlphabet}, {"query", "last"}};
+  spec.length = kLength;
+  spec.model = named_model(model, {.layers = 1, .d_model = width, .heads = 1},
+                           {.vocab_size = kAlphabet + kLength,
+                            .n_classes = kAlphabet,
+                            .n_tokens = kLength + 1,
+                            .reference = ""});
+  spec.train.steps = kSteps;
+  spec.train.lr = lr;
+  spec.train.target_accuracy = 0.99;
+  spec.seed = seed;
+  return spec;
+}
+
+/// A made-up learning curve: wider and later is better.
+double accuracy_at(const TrialSpec& spec, Index step) {
+  const double width = double(spec.model.d_model);
+  const bool lstm = spec.model.layers.front().block == "lstm";
+  const double middle = (lstm ? 60'000.0 : 9'000.0) / width * (1e-3 / spec.train.lr + 0.4) *
+                        (1 + 0.15 * double(spec.seed));
+  const double top = lstm ? std::min(1.0, 0.25 + width / 40) : std::min(1.0, 0.6 + width / 40);
+  return 1.0 / 64 + (top - 1.0 / 64) / (1 + std::exp(-(double(step) - middle) / (middle / 6)));
+}
+
+void run_made_up(Store& store, const TrialSpec& spec) {
+  CurvePoint point;
+  bool solved = false;
+  for (Index step = 0; step <= spec.train.steps && !solved; step += spec.train.eval_every) {
+    point = {.step = step,
+             .train_loss = 4.2 * (1 - accuracy_at(spec, step)),
+             .token_accuracy = accuracy_at(spec, step),
+             .sequence_accuracy = accuracy_at(spec, step),
+             .lr = spec.train.lr};
+    store.record(spec.id(), point);
+    solved = point.token_accuracy >= spec.train.target_accuracy;
+  }
+  store.finish(spec.id(), TrialStatus::done,
+               {{"outcome", solved ? "solved" : "unsolved"},
+                {"step", point.step},
+                {"train_loss", point.train_loss},
+                {"token_accuracy", point.token_accuracy},
+                {"sequence_accuracy", point.sequence_accuracy},
+                {"seconds", double(point.step) / 400},
+                {"tokens_per_second", 5e5},
+                {"parameters", 1000}});
+}
+
+void put_trials(Store& store) {
+  std::vector<TrialSpec> specs;
+  for (const Index width : {8, 16, 32, 64})
+    for (const char* model : {"transformer", "lstm"})
+      for (const double lr : {1e-3, 3e-3})
+        for (std::uint64_t seed = 0; seed < 3; ++seed)
+          if (width <= 16 || std::string(model) == "lstm")
+            specs.push_back(trial_spec(model, width, lr, seed));
+  store.enqueue(kExperiment, specs);
+  for (Index i = 0; const std::optional<TrialSpec> spec = store.claim(kExperiment, "test"); ++i) {
+    if (i == 3)
+      store.finish(spec->id(), TrialStatus::failed, Json::object(),
+                   "synthetic </script><script>window.hacked = true</script> & \"quotes\"");
+    else if (i == 5)
+      store.finish(spec->id(), TrialStatus::diverged,
+                   {{"outcome", "diverged"}, {"step", 40}, {"token_accuracy", 0.0}});
+    else
+      run_made_up(store, *spec);
+  }
+}
+
+Json certified(const char* construction, Index width, const Json& bits, double margin) {
+  return {{"construction", construction},
+          {"width", width},
+          {"state_bits", bits},
+          {"rechecked", true},
+          {"certificate",
+           {{"verdict", "proved"},
+            {"method", "synthetic"},
+            {"margin", margin},
+            {"inputs", "26584559915698317458076141205606891520"},
+            {"weights_sha256", std::string(64, 'a')},
+            {"trusted_base", "synthetic: nothing was certified for this page"},
+            {"claim", {{"arithmetic", "float32"}, {"theorem", "synthetic <b>theorem</b>"}}}}}};
+}
+
+void put_findings(Store& store) {
+  SeparationRow recurrent{.label = "recurrent state",
+                          .impossible_below = {{"resource", "recurrent_state_bits"},
+                                               {"bits", 120},
+                                               {"count", "1329227995784915872903807060280344576"},
+                                               {"exact", true},
+                                               {"method", "synthetic"},
+                                               {"theorem", "synthetic"},
+                                               {"checked", "synthetic: not checked"}},
+                          .certified_at = certified("shift_register_rnn", 120, 120, 1),
+                          .learned_at = {}};
+  recurrent.learned_at.push_back({.solved = true,
+                                  .model = "lstm",
+                                  .width = 32,
+                                  .state_bits = 2048,
+                                  .seeds_solved = 3,
+                                  .seeds = 3,
+                                  .lr_min = 3e-3,
+                                  .lr_max = 3e-3,
+                                  .best_accuracy = 0.995,
+                                  .budget = "synthetic"});
+  SeparationRow transformer{
+      .label = "transformer 1 layer",
+      .impossible_below = nullptr,
+      .certified_at = certified("index_lookup_transformer", 17, nullptr, 0.49),
+      .learned_at = {}};
+  transformer.learned_at.push_back(
+      {.solved = false,
+       .model = "transformer",
+       .width = 16,
+       .state_bits = {},
+       .seeds_solved = 0,
+       .seeds = 3,
+       .lr_min = 0,
+       .lr_max = 0,
+       .best_accuracy = 0.97,
+       .budget = "widths 8, 16; learning rates 1e-3, 3e-3; 3 seeds; 3000 steps"});
+  store.put(kExperiment, "separation", "separation",
+            {{"task", "index-lookup"},
+             {"task_config", {{"alphabet", kAlphabet}, {"query", "last"}}},
+             {"description",
+              "synthetic data made by a test; nothing on this page was measured "
+              "</script><script>window.hacked = true</script>"},
+             {"length", kLength},
+             {"command", "separatrix separate index-lookup --length 20 --budget quick"},
+             {"rows", {to_json(recurrent), to_json(transformer)}},
+             {"interrupted", false}});
+  store.put(kExperiment, "machine", "machine",
+            {{"cpu", "synthetic"}, {"cores", 2}, {"compiler", "synthetic"}, {"commit", "0000000"}});
+}
+
+}  // namespace
+}  // namespace separatrix
+
+int main(int argc, char** argv) {
+  using namespace separatrix;  // NOLINT(google-build-using-namespace)
+  if (argc != 2) return 2;
+  try {
+    const std::filesystem::path folder(argv[1]);
+    std::filesystem::create_directories(folder);
+    for (const char* suffix : {"", "-wal", "-shm"})
+      std::filesystem::remove(folder / (std::string("sample.db") + suffix));
+    Store store((folder / "sample.db").string());
+    put_trials(store);
+    put_findings(store);
+    std::puts(write_report(store, kExperiment, folder.string()).html.c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
