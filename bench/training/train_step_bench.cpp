@@ -1,5 +1,5 @@
 // One training step (forward, backward, AdamW) at the shapes of the index-lookup experiments.
-//   cmake --build --preset release --target train_step_bench && taskset -c 0 .../train_step_bench
+//   cmake --build BUILD --target train_step_bench && taskset -c 0 BUILD/bench/train_step_bench
 
 #include <vector>
 
