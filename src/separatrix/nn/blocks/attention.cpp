@@ -41,6 +41,7 @@ class Attention final : public Block {
     return std::max(dense_scratch_size(z), sparse_scratch_size(z, s.B * sparse_limit(z)));
   }
   Live needs(Shape s, Live outputs, std::vector<Index>& storage) const override;
+  double flops(Shape s, Live outputs) const override;
   void forward(Shape s, Live live, const float* x, float* y, Slots slots) const override;
   void backward(Shape s, Live live, const float* x, const float* dy, float* dx,
                 Slots slots) const override;
@@ -116,6 +117,23 @@ Live Attention::needs(Shape s, Live outputs, std::vector<Index>& storage) const 
     for (Index t = 0; t < sequence.keys; ++t) storage.push_back(sequence.first + t);
   });
   return Index(storage.size()) == s.rows() ? Live{} : Live{storage};
+}
+
+/// Of the way that is taken; scores and averages over visible rows only.
+double Attention::flops(Shape s, Live outputs) const {
+  const AttentionSizes z = sizes(s);
+  const double D = double(z.D), qk = double(z.qk()), vv = double(z.vv());
+  double products = 0;
+  for_sequences(s.B, outputs, z, [&](const AttentionSequence& sequence) {
+    const double n = double(sequence.n), keys = double(sequence.keys);
+    double pairs = 0;  // of a live row and a row that it sees
+    for (Index i = 0; i < sequence.n; ++i) pairs += double(sequence.visible(i, z.causal));
+    if (prefers_sparse(z, sequence))
+      products += n * D * (2 * qk + 2 * vv) + pairs * 2 * double(z.H) * D;
+    else
+      products += n * D * (qk + vv) + keys * D * (qk + vv) + pairs * (qk + vv);
+  });
+  return 2 * products;
 }
 
 void Attention::forward(Shape s, Live live, const float* x, float* y, Slots slots) const {
