@@ -170,48 +170,51 @@ void add_certified(const SeparationRow* row, const char* key, const char* unit, 
       label_layer("certified-label", words, at_datum(size), at_datum(1), {{"dx", 10}, {"dy", 14}}));
 }
 
-/// Every trial a point: colour the model, shape the learning rate, filled when solved.
-Json trial_layer(const ReportData& data, const Json& values, const char* x) {
+/// Every trial a point: colour the model, shape the learning rate. Solved ones are filled; they are
+/// a layer of their own, for Vega-Lite fills a whole mark or nothing of it.
+void add_trials(const ReportData& data, const Json& values, const char* x, Json& layers) {
   std::vector<std::string> models;
   std::vector<double> rates;
   for (const ReportTrial& trial : data.trials) rates.push_back(trial.stored.spec.train.lr);
   std::sort(rates.begin(), rates.end());
-  Json names = Json::array();
+  Json names = Json::array(), solved = Json::array(), unsolved = Json::array();
   for (const double lr : rates)
     if (names.empty() || names.back() != format_lr(lr)) names.push_back(format_lr(lr));
-  for (const Json& value : values)
+  for (const Json& value : values) {
     if (const std::string model = value.at("model"); !contains_name(models, model))
       models.push_back(model);
-  return {
-      {"data", {{"values", values}}},
-      {"mark", {{"type", "point"}, {"size", 70}, {"strokeWidth", 1.6}, {"opacity", 0.9}}},
-      {"encoding",
-       {{"x", {{"field", x}, {"type", "quantitative"}}},
-        {"y", {{"field", "accuracy"}, {"type", "quantitative"}}},
-        {"color", model_color(data, models)},
-        {"fill",
-         {{"field", "model"},
-          {"type", "nominal"},
-          {"scale", model_color(data, models).at("scale")},
-          {"legend", nullptr}}},
-        {"fillOpacity",
-         {{"condition", {{"test", "datum.outcome === 'solved'"}, {"value", 0.55}}}, {"value", 0}}},
-        {"shape",
-         {{"field", "lr"},
-          {"type", "nominal"},
-          {"scale",
-           {{"domain", names},
-            {"range",
-             {"circle", "square", "triangle-up", "triangle-down", "cross", "triangle-right"}}}},
-          {"legend", {{"title", "learning rate"}}}}},
-        {"tooltip", tooltip_fields({{"model", "model"},
-                                    {"width", "width"},
-                                    {"state", "state bits"},
-                                    {"lr", "learning rate"},
-                                    {"seed", "seed"},
-                                    {"accuracy", "token accuracy", ".1%"},
-                                    {"outcome", "outcome"},
-                                    {"step", "steps", ",d"}})}}}};
+    (value.at("outcome") == "solved" ? solved : unsolved).push_back(value);
+  }
+  const Json shapes = {"circle", "square", "triangle-up", "diamond", "cross", "triangle-down"};
+  const Json encoding = {
+      {"x", {{"field", x}, {"type", "quantitative"}}},
+      {"y", {{"field", "accuracy"}, {"type", "quantitative"}}},
+      {"color", model_color(data, models)},
+      {"shape",
+       {{"field", "lr"},
+        {"type", "nominal"},
+        {"scale", {{"domain", names}, {"range", shapes}}},
+        {"legend", {{"title", "learning rate"}, {"symbolFillColor", "transparent"}}}}},
+      {"tooltip", tooltip_fields({{"model", "model"},
+                                  {"width", "width"},
+                                  {"state", "state bits"},
+                                  {"lr", "learning rate"},
+                                  {"seed", "seed"},
+                                  {"accuracy", "token accuracy", ".1%"},
+                                  {"outcome", "outcome"},
+                                  {"step", "steps", ",d"}})}};
+  for (const bool filled : {false, true}) {
+    const Json& shown = filled ? solved : unsolved;
+    if (shown.empty()) continue;
+    layers.push_back({{"data", inline_data(shown)},
+                      {"mark",
+                       {{"type", "point"},
+                        {"filled", filled},
+                        {"size", 70},
+                        {"strokeWidth", 1.6},
+                        {"opacity", filled ? 0.75 : 0.9}}},
+                      {"encoding", encoding}});
+  }
 }
 
 std::string accuracy_title(const ReportData& data) {
@@ -298,7 +301,7 @@ std::optional<Chart> state_chart(const ReportData& data) {
   if (data.recall) add_ceiling(*data.recall, range, layers);
   add_chance(data, layers);
   if (bound) add_bound(*bound, layers);
-  if (!values.empty()) layers.push_back(trial_layer(data, values, "state_bits"));
+  add_trials(data, values, "state_bits", layers);
   add_certified(row, "state_bits", " bits", layers);
 
   Chart chart{.id = "accuracy-over-state",
@@ -343,7 +346,7 @@ std::optional<Chart> width_chart(const ReportData& data) {
 
   Json layers = Json::array();
   add_chance(data, layers);
-  if (!values.empty()) layers.push_back(trial_layer(data, values, "width"));
+  add_trials(data, values, "width", layers);
   add_certified(row, "width", "", layers);
   Chart chart{.id = "accuracy-over-width",
               .title = "Accuracy over width of the transformer",
