@@ -96,7 +96,7 @@ class Gatherer {
     const std::optional<Index> bits = state_bits(weights.spec, catalogue_.blocks);
     Index heads = 0;
     for (const LayerSpec& layer : weights.spec.layers)
-      heads = std::max(heads, layer.config.value("heads", Index(0)));
+      heads = std::max(heads, layer.config.value("n_heads", Index(0)));
     return {{"construction", name},
             {"task", config_.task},
             {"length", config_.length},

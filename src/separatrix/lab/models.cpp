@@ -11,7 +11,7 @@ namespace {
 ModelSpec transformer(const ModelOptions& o) {
   ModelSpec spec;
   for (Index layer = 0; layer < o.layers; ++layer) {
-    spec.layers.push_back({"attention", {{"heads", o.heads}, {"causal", true}}, true});
+    spec.layers.push_back({"attention", {{"n_heads", o.heads}, {"causal", true}}, true});
     spec.layers.push_back({"mlp", {{"d_ff", 4 * o.d_model}, {"activation", "gelu"}}, true});
   }
   return spec;

@@ -1,0 +1,67 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "separatrix/lab/catalogue.h"
+#include "separatrix/lab/models.h"
+#include "separatrix/nn/model.h"
+
+namespace separatrix {
+namespace {
+
+const TaskInfo kInfo{.vocab_size = 84, .n_classes = 64, .n_tokens = 21, .reference = ""};
+
+TEST(Models, EveryFamilyResolvesAtSeveralSizes) {
+  const Catalogue all = Catalogue::builtin();
+  for (const ModelFamily& family : model_families())
+    for (const Index layers : {1, 2})
+      for (const Index d_model : {8, 24}) {
+        const ModelSpec spec =
+            resolve(named_model(family.name, {.layers = layers, .d_model = d_model}, kInfo),
+                    all.blocks, family.name);
+        EXPECT_EQ(spec.d_model, d_model);
+        EXPECT_EQ(spec.vocab_size, 84);
+        EXPECT_EQ(spec.n_classes, 64);
+        EXPECT_GE(spec.max_length, 21);
+        EXPECT_FALSE(family.parameters().empty());
+        // A recurrent family has a state of fixed size, a transformer has none.
+        EXPECT_EQ(state_bits(spec, all.blocks).has_value(),
+                  family.model_class == ModelClass::recurrent);
+      }
+}
+
+TEST(Models, TheTransformerIsTheOneOfThePaper) {
+  const Catalogue all = Catalogue::builtin();
+  const ModelSpec spec = resolve(
+      named_model("transformer", {.layers = 2, .d_model = 32, .heads = 4}, kInfo), all.blocks);
+  ASSERT_EQ(spec.layers.size(), 4u);
+  EXPECT_EQ(spec.layers[2].config.at("n_heads"), 4);
+  EXPECT_EQ(spec.layers[2].config.at("causal"), true);
+  EXPECT_EQ(spec.layers[3].config.at("d_ff"), 128);
+  EXPECT_EQ(spec.positions, "learned");
+  EXPECT_EQ(spec.norm, "layer");
+  EXPECT_TRUE(spec.layers[0].residual);
+}
+
+TEST(Models, AnLstmIsAPlainStack) {
+  const ModelSpec spec = named_model("lstm", {.layers = 3}, kInfo);
+  ASSERT_EQ(spec.layers.size(), 3u);
+  EXPECT_FALSE(spec.layers[1].residual);
+  EXPECT_EQ(spec.positions, "none");
+  EXPECT_EQ(spec.norm, "none");
+}
+
+TEST(Models, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(named_model("transfomer", {}, kInfo), Error);
+  EXPECT_THROW(named_model("transformer", {.d_model = 0}, kInfo), Error);
+  EXPECT_THROW(named_model("transformer", {.layers = -1}, kInfo), Error);
+  EXPECT_THROW(named_model("transformer", {.d_model = 10, .heads = 3}, kInfo), Error);
+  EXPECT_THROW(named_model("lstm", {.heads = 2}, kInfo), Error);  // an option it does not have
+  try {
+    named_model("transfomer", {}, kInfo);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.hint(), testing::HasSubstr("transformer"));
+  }
+}
+
+}  // namespace
+}  // namespace separatrix
