@@ -17,7 +17,7 @@ void adamw_target(const AdamW& a, Index n, const float* g, float* w, float* m, f
   const Vec factor = hn::Set(d, a.gradient_scale), epsilon = hn::Set(d, a.epsilon);
   const Vec correct1 = hn::Set(d, 1 / a.correction1), correct2 = hn::Set(d, 1 / a.correction2);
   const Vec lr = hn::Set(d, a.lr), decay = hn::Set(d, a.weight_decay);
-  for_vectors(n, [=](Index i, Index c) HWY_ATTR {
+  for_vectors(n, [&](Index i, Index c) HWY_ATTR {
     const Vec gi = hn::Mul(load(g + i, c), factor), wi = load(w + i, c);
     const Vec mi = hn::MulAdd(beta1, load(m + i, c), hn::Mul(rest1, gi));
     const Vec vi = hn::MulAdd(beta2, load(v + i, c), hn::Mul(rest2, hn::Mul(gi, gi)));

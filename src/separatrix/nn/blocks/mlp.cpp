@@ -216,7 +216,7 @@ void Mlp::run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const
     for (Index f = 0; f < F; ++f) {
       const S a = affine(in, D, p.in, F, f, p.in_bias);
       S& h = hidden[std::size_t(f)];
-      if (gated()) {
+      if (p.gate != nullptr) {
         const S g = affine<S>(in, D, p.gate, F, f, nullptr);
         h = g * sigmoid(g) * a;
       } else {
