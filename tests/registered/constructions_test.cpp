@@ -77,12 +77,15 @@ TEST(Constructions, EveryClaimIsProvedAndRechecked) {
         ASSERT_EQ(proof.verdict, Verdict::proved) << text(*c) << proof.reason;
         EXPECT_GE(proof.margin, c->claim.margin);
         EXPECT_GT(proof.margin, 0);
-        if (n <= 8) EXPECT_EQ(proof.inputs, power(q, n));
+        if (n <= 8) {
+          EXPECT_EQ(proof.inputs, power(q, n));
+        }
         EXPECT_FALSE(proof.trusted_base.empty());
         const auto method = f.methods.make(proof.method);
         EXPECT_EQ(method->recheck(proof, *c->task, c->weights, f.blocks), "") << text(*c);
-        if (std::pow(double(q), double(n)) * double(n) <= 2000)
+        if (std::pow(double(q), double(n)) * double(n) <= 2000) {
           EXPECT_GE(brute_margin(f, *c), proof.margin) << text(*c);
+        }
       }
 }
 
@@ -125,11 +128,12 @@ TEST(Constructions, NoWrongWeightIsEverProved) {
         const Certificate verdict =
             certify(c->claim, *c->task, c->weights, f.blocks, f.methods, method);
         const std::string what = name + " weight " + std::to_string(i) + " " + method;
-        if (brute > 0) EXPECT_NE(verdict.verdict, Verdict::refuted) << what;
-        if (!(brute > 0)) EXPECT_NE(verdict.verdict, Verdict::proved) << what;
+        EXPECT_NE(verdict.verdict, brute > 0 ? Verdict::refuted : Verdict::proved) << what;
         if (verdict.verdict == Verdict::undecided) continue;
         ++(verdict.verdict == Verdict::proved ? proved : refuted);
-        if (verdict.verdict == Verdict::proved) EXPECT_LE(verdict.margin, brute) << what;
+        if (verdict.verdict == Verdict::proved) {
+          EXPECT_LE(verdict.margin, brute) << what;
+        }
         EXPECT_EQ(f.methods.make(method)->recheck(verdict, *c->task, c->weights, f.blocks), "")
             << what;
       }

@@ -34,8 +34,9 @@ TEST(Certificate, DamagedJsonIsAnErrorThatNamesTheField) {
     if (item.key() == "arithmetic") continue;  // repeated from the claim for readers
     EXPECT_THROW(read_certificate(bad, "file"), Error) << item.key();
     bad[item.key()] = 1.5;
-    if (item.key() != "margin" && item.key() != "evidence")
+    if (item.key() != "margin" && item.key() != "evidence") {
       EXPECT_THROW(read_certificate(bad, "file"), Error) << item.key();
+    }
   }
   EXPECT_THROW(read_certificate(Json::array(), "file"), Error);
 }

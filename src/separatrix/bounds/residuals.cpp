@@ -139,7 +139,7 @@ Residuals fold_residuals(const Task& task, Index length, Index limit) {
   task.check_length(length);
   // Far too many by every descent: say so at once instead of after `limit` leaves.
   const Estimate estimate = estimate_instances(task, length);
-  if (estimate.least > 64 * double(limit)) refuse(task, length, estimate.mean, limit);
+  if (estimate.least > 2 * double(limit)) refuse(task, length, estimate.mean, limit);
   return Folder(task, length, limit).run();
 }
 

@@ -50,7 +50,7 @@ class Propagation {
   }
 
   /// Units that differ from the free trace after n symbols when position i holds symbol s.
-  std::vector<std::pair<std::size_t, Range>> follow(std::size_t i, std::size_t s) const {
+  std::vector<std::pair<std::size_t, Range>> follow(std::size_t i, std::size_t s) {
     const std::size_t n = states_.size() - 1;
     std::vector<std::pair<std::size_t, Range>> changed;
     for (std::size_t u = 0; u < D_; ++u)
@@ -78,13 +78,14 @@ class Propagation {
     for (std::size_t u = 0; u < D_; ++u) next[u] = step(u, states_.back(), input[u]);
     return next;
   }
-  /// Units that `changes` of `before` change one step later, where `after` is the step of `before`.
+  /// Units that `changes` of `before` change one step later, where `after` is the step of `before`;
+  /// `before` is left as it was.
   std::vector<std::pair<std::size_t, Range>> next_changes(
-      const std::vector<std::pair<std::size_t, Range>>& changes, Ranges before, const Ranges& after,
+      std::vector<std::pair<std::size_t, Range>> changes, Ranges& before, const Ranges& after,
       const Ranges& input) const {
     std::vector<std::size_t> touched;
-    for (const auto& [unit, range] : changes) {
-      before[unit] = range;
+    for (auto& [unit, range] : changes) {
+      std::swap(before[unit], range);
       touched.insert(touched.end(), out_of_[unit].begin(), out_of_[unit].end());
     }
     std::sort(touched.begin(), touched.end());
@@ -92,9 +93,10 @@ class Propagation {
     std::vector<std::pair<std::size_t, Range>> out;
     for (const std::size_t u : touched)
       if (const Range r = step(u, before, input[u]); r != after[u]) out.emplace_back(u, r);
+    for (auto& [unit, range] : changes) std::swap(before[unit], range);
     return out;
   }
-  const Ranges& final_state() const { return states_.back(); }
+  Ranges& final_state() { return states_.back(); }
 
  private:
   /// The interval of a unit after one step: the sum of the intervals, cut at 1/2.
