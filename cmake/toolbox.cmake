@@ -9,8 +9,11 @@ if(MOLD)
 endif()
 
 set(SEPARATRIX_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-    -Wdouble-promotion
-    -Wno-restrict)  # g++ 12 sees overlaps in "text" + std::string at -O2 that are not there (GCC 105651)
+    -Wdouble-promotion)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 sees overlaps in "text" + std::string at -O2 that are not there (GCC 105651).
+  list(APPEND SEPARATRIX_WARNINGS -Wno-restrict)
+endif()
 if(SEPARATRIX_DEVELOPER)
   if(CMAKE_BUILD_TYPE STREQUAL "Debug")  # at -O3, g++ 12's flow warnings cry wolf
     list(APPEND SEPARATRIX_WARNINGS -Werror)
