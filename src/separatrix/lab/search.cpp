@@ -161,6 +161,9 @@ bool ThresholdSearch::decide(Store& store, Family& family, LearnedAt& learned,
     learned.lr_max = learned.solved ? std::max(learned.lr_max, lr) : lr;
     learned.solved = true;
   }
+  family.failed += result.failed;
+  if (family.failed > 0)  // said wherever the result is shown: a failed trial measured nothing
+    learned.budget = fmt::format("{}; {} trials failed", describe(budget_), family.failed);
   say(width_line(learned, result));
   for (const StoredTrial& trial : ended)
     if (trial.status == TrialStatus::failed)

@@ -29,6 +29,7 @@ class ThresholdSearch {
   struct Family {
     std::size_t next_width = 0;  ///< index into budget.widths, behind the one at work
     std::vector<TrialSpec> at_work{};
+    Index failed = 0;  ///< trials, over all widths
     bool finished = false;
   };
   bool decide(Store& store, Family& family, LearnedAt& learned,

@@ -43,7 +43,7 @@ struct LearnedAt {
   Index seeds_solved = 0, seeds = 0;
   double lr_min = 0, lr_max = 0;  ///< window of learning rates that worked at that width
   double best_accuracy = 0;       ///< over everything tried, when not solved
-  std::string budget;             ///< in words: widths, learning rates, seeds, steps
+  std::string budget;  ///< in words: widths, learning rates, seeds, steps; trials that failed
 };
 
 /// One line of the table of three numbers. Absent parts: no bound, construction or training.
