@@ -9,12 +9,16 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const list = (name) => css(name).split(/\s+/);
 
-  function theme() {
+  // n colours from first to last of the list.
+  const spread = (colors, n) =>
+    Array.from({ length: n }, (_, i) => colors[n < 2 ? 2 : Math.floor(i * (colors.length - 1) / (n - 1))]);
+
+  function theme(n_colors) {
     const ink = css("--ink"), quiet = css("--quiet"), good = css("--good");
     return {
       background: "transparent",
       font: css("--sans"),
-      range: { category: list("--models"), ordinal: list("--widths") },
+      range: { category: list("--models"), ordinal: spread(list("--widths"), n_colors) },
       axis: {
         labelColor: quiet, titleColor: ink, gridColor: css("--grid"),
         domainColor: css("--axis"), tickColor: css("--axis"),
@@ -25,14 +29,14 @@
                          margin: narrow.matches ? 4 : 28 } },
       },
       style: {
-        "bound": { stroke: ink },
-        "bound-label": { fill: ink },
-        "ceiling": { stroke: quiet },
-        "beyond": { fill: css("--beyond") },
-        "chance": { stroke: quiet },
-        "quiet-label": { fill: quiet },
-        "certified": { fill: good, stroke: css("--paper") },
-        "certified-label": { fill: good },
+        "bound": { color: ink },
+        "bound-label": { color: ink },
+        "ceiling": { color: quiet },
+        "beyond": { color: css("--beyond") },
+        "chance": { color: quiet },
+        "quiet-label": { color: quiet },
+        "certified": { color: good, stroke: css("--paper") },
+        "certified-label": { color: good },
       },
     };
   }
@@ -73,7 +77,7 @@
 
   function draw(box) {
     const spec = JSON.parse(document.getElementById(box.dataset.spec).textContent);
-    spec.config = merged(spec.config, theme());
+    spec.config = merged(spec.config, theme(spec.config.range.ordinal?.length ?? 0));
     views.get(box)?.finalize();
     box.replaceChildren();
     const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), {

@@ -42,14 +42,14 @@ Json light_config() {
             {"offset", 14},
             {"symbolStrokeWidth", 1.6}}},
           {"style",
-           {{"bound", {{"stroke", ink}, {"strokeWidth", 1.8}}},
-            {"bound-label", {{"fill", ink}, {"fontSize", 12}, {"fontWeight", 600}}},
-            {"ceiling", {{"stroke", quiet}, {"strokeWidth", 1.4}}},
-            {"beyond", {{"fill", "#8a939c"}, {"fillOpacity", 0.16}}},
-            {"chance", {{"stroke", quiet}, {"strokeWidth", 1}, {"strokeDash", {2, 3}}}},
-            {"quiet-label", {{"fill", quiet}, {"fontSize", 11.5}}},
-            {"certified", {{"fill", "#1d7a46"}, {"stroke", "#ffffff"}, {"strokeWidth", 1.2}}},
-            {"certified-label", {{"fill", "#1d7a46"}, {"fontSize", 12}, {"fontWeight", 600}}}}}};
+           {{"bound", {{"color", ink}, {"strokeWidth", 1.8}}},
+            {"bound-label", {{"color", ink}, {"fontSize", 12}, {"fontWeight", 600}}},
+            {"ceiling", {{"color", quiet}, {"strokeWidth", 1.4}}},
+            {"beyond", {{"color", "#8a939c"}, {"fillOpacity", 0.16}}},
+            {"chance", {{"color", quiet}, {"strokeWidth", 1}, {"strokeDash", {2, 3}}}},
+            {"quiet-label", {{"color", quiet}, {"fontSize", 11.5}}},
+            {"certified", {{"color", "#1a7343"}, {"stroke", "#ffffff"}, {"strokeWidth", 1.2}}},
+            {"certified-label", {{"color", "#1a7343"}, {"fontSize", 12}, {"fontWeight", 600}}}}}};
 }
 
 Json log_axis(double low, double high, const std::string& title) {
@@ -70,8 +70,13 @@ Json inline_data(Json values) {
 Json at_datum(double value) { return Json::object({{"datum", value}}); }
 Json at_value(const Json& value) { return Json::object({{"value", value}}); }
 
+/// Text for a wide chart, and what remains of it on a phone.
+Json wide_or_narrow(const std::string& wide, const std::string& narrow) {
+  return Json::object({{"expr", fmt::format("width > 420 ? '{}' : '{}'", wide, narrow)}});
+}
+
 /// Fixed text at the channels `x` and `y`; `placing` overrides properties of the mark.
-Json label_layer(const std::string& style, const std::string& text, const Json& x, const Json& y,
+Json label_layer(const std::string& style, const Json& text, const Json& x, const Json& y,
                  const Json& placing) {
   Json mark = {{"type", "text"},       {"style", style}, {"align", "left"},
                {"baseline", "middle"}, {"text", text},   {"aria", false}};
@@ -89,9 +94,8 @@ void add_chance(const ReportData& data, Json& layers) {
                     {"encoding",
                      {{"y", {{"field", "chance"}, {"type", "quantitative"}}},
                       {"tooltip", tooltip_fields({{"chance", "chance level", ".2%"}})}}}});
-  layers.push_back(label_layer("quiet-label", "chance " + format_percent(*data.chance),
-                               at_value("width"), at_datum(*data.chance),
-                               {{"align", "right"}, {"dx", -4}, {"dy", -9}}));
+  layers.push_back(label_layer("quiet-label", "chance " + format_percent(*data.chance), at_value(0),
+                               at_datum(*data.chance), {{"dx", 6}, {"dy", -9}}));
 }
 
 /// The positive values seen.
@@ -122,8 +126,8 @@ void add_ceiling(const RecallProblem& recall, const Range& range, Json& layers) 
   layers.push_back({{"data", inline_data(curve)},
                     {"mark", {{"type", "line"}, {"style", "ceiling"}, {"aria", false}}},
                     {"encoding", {{"x", x}, {"y", y}}}});
-  layers.push_back(
-      label_layer("quiet-label", "out of reach", at_value(10), at_datum(0.93), Json::object()));
+  layers.push_back(label_layer("quiet-label", wide_or_narrow("out of reach", ""), at_value(10),
+                               at_datum(0.93), Json::object()));
 }
 
 void add_bound(Index bits, Json& layers) {
@@ -133,8 +137,10 @@ void add_bound(Index bits, Json& layers) {
        {"encoding",
         {{"x", {{"field", "bits"}, {"type", "quantitative"}}},
          {"tooltip", tooltip_fields({{"bits", "proved: impossible below, bits", ",d"}})}}}});
-  layers.push_back(label_layer("bound-label", fmt::format("impossible below {} bits", bits),
-                               at_datum(double(bits)), at_datum(0.18), Json::object({{"dx", 7}})));
+  layers.push_back(label_layer(
+      "bound-label",
+      wide_or_narrow(fmt::format("impossible below {} bits", bits), fmt::format("{} bits", bits)),
+      at_datum(double(bits)), at_datum(0.18), Json::object({{"dx", 7}})));
 }
 
 bool is_proved(const SeparationRow* row) {
@@ -166,8 +172,8 @@ void add_certified(const SeparationRow* row, const char* key, const char* unit, 
                       {"y", {{"field", "accuracy"}, {"type", "quantitative"}}},
                       {"tooltip", tooltip_fields({{"construction", "construction"},
                                                   {"what", "certified at"}})}}}});
-  layers.push_back(
-      label_layer("certified-label", words, at_datum(size), at_datum(1), {{"dx", 10}, {"dy", 14}}));
+  layers.push_back(label_layer("certified-label", wide_or_narrow(words, "certified"),
+                               at_datum(size), at_datum(1), {{"dx", 10}, {"dy", 14}}));
 }
 
 /// Every trial a point: colour the model, shape the learning rate. Solved ones are filled; they are

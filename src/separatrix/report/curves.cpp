@@ -35,18 +35,28 @@ Curves curves_of(const ReportData& data, const std::string& model) {
   return curves;
 }
 
+/// As many blues as there are widths, spread from light to dark.
+Json blues(size_t n) {
+  const std::vector<const char*> scale = {"#86b3e0", "#5c9bd8", "#2f74bd",
+                                          "#1c5596", "#123a6b", "#0a2144"};
+  Json out = Json::array();
+  for (size_t i = 0; i < n; ++i)
+    out.push_back(scale[n < 2 ? 2 : std::min(i, n - 1) * (scale.size() - 1) / (n - 1)]);
+  return out;
+}
+
 Json curve_layers(const Curves& curves) {
   const Json color = {{"field", "width"},
                       {"type", "ordinal"},
                       {"scale", {{"domain", curves.widths}}},
                       {"legend", {{"title", "width"}, {"symbolType", "stroke"}}}};
   const Json near = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}};
-  Json line = {{"mark", {{"type", "line"}, {"strokeWidth", 1.6}, {"interpolate", "linear"}}},
+  Json line = {{"mark", {{"type", "line"}, {"strokeWidth", 1.7}}},
                {"encoding",
                 {{"detail", {{"field", "trial"}, {"type", "nominal"}}},
                  {"color", color},
                  {"opacity", near}}}};
-  line["encoding"]["opacity"]["value"] = 0.55;
+  line["encoding"]["opacity"]["value"] = 0.75;
   // The points are seen only under the pointer; they are what it hovers and what the tooltip reads.
   Json point = {{"params", Json::array({{{"name", "near"},
                                          {"select",
@@ -93,14 +103,16 @@ std::vector<Chart> curve_charts(const ReportData& data) {
                                          curves.n_trials, model),
                              260);
     chart.spec["data"] = {{"values", curves.points}};
-    chart.spec["encoding"] = {{"x",
-                               {{"field", "step"},
-                                {"type", "quantitative"},
-                                {"title", "steps"},
-                                {"axis", {{"format", "~s"}, {"tickCount", 6}, {"grid", false}}}}},
-                              {"y", percent_axis("token accuracy")}};
+    chart.spec["encoding"] = {
+        {"x",
+         {{"field", "step"},
+          {"type", "quantitative"},
+          {"title", "steps"},
+          {"axis", {{"format", ",d"}, {"tickCount", 6}, {"labelOverlap", true}, {"grid", false}}}}},
+        {"y", percent_axis("token accuracy")}};
     chart.spec["encoding"]["y"]["field"] = "accuracy";
     chart.spec["layer"] = curve_layers(curves);
+    chart.spec["config"]["range"]["ordinal"] = blues(curves.widths.size());
     charts.push_back(std::move(chart));
   }
   return charts;

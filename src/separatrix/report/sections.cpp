@@ -1,7 +1,8 @@
-#include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
+#include "separatrix/base/names.h"
 #include "separatrix/report/html.h"
 #include "separatrix/report/table.h"
 #include "separatrix/report/text.h"
@@ -12,6 +13,21 @@ namespace {
 std::string strong(const std::string& number, const std::string& unit = {}) {
   return fmt::format("<b class=\"number\">{}</b>{}", escape_html(number),
                      unit.empty() ? "" : "&nbsp;" + escape_html(unit));
+}
+
+/// How a model is called in running text.
+std::string display_model(std::string name) {
+  if (contains_name({"lstm", "gru", "rnn", "dss", "s4d", "rwkv"}, name))
+    for (char& c : name) c = char(std::toupper(static_cast<unsigned char>(c)));
+  return escape_html(name);
+}
+
+/// "transformer 1 layer" -> "transformer with 1 layer".
+std::string display_row(const std::string& label) {
+  const size_t space = label.find(' ');
+  const bool counted = space != std::string::npos && space + 1 < label.size() &&
+                       std::isdigit(static_cast<unsigned char>(label[space + 1])) != 0;
+  return escape_html(counted ? label.substr(0, space) + " with" + label.substr(space) : label);
 }
 
 /// A decimal string in a form people can read: "2.65 x 10^37".
@@ -43,7 +59,7 @@ std::string recurrent_sentences(const SeparationRow& row, Index length) {
 
 std::string transformer_sentences(const SeparationRow& row) {
   if (!is_proved(row.certified_at)) return {};
-  return fmt::format("A {} of width {} is certified on every input. ", escape_html(row.label),
+  return fmt::format("A {}, of width {}, is certified on every input. ", display_row(row.label),
                      strong(fmt::format("{:.0f}", number_at(row.certified_at, "width", 0))));
 }
 
@@ -57,12 +73,10 @@ std::string learned_sentences(const ReportData& data) {
               ? fmt::format("{} ({} units)", strong(format_count(*learned.state_bits), "bits"),
                             learned.width)
               : "width " + strong(std::to_string(learned.width));
-      out +=
-          learned.solved
-              ? fmt::format("Training reached the criterion with the {} at {}. ",
-                            escape_html(learned.model), size)
-              : fmt::format("Training did not reach it with the {} within its budget, up to {}. ",
-                            escape_html(learned.model), size);
+      const std::string trained = "Training the " + display_model(learned.model);
+      out += learned.solved
+                 ? fmt::format("{} got there with {}. ", trained, size)
+                 : fmt::format("{} did not get there within its budget, up to {}. ", trained, size);
     }
   return out;
 }
@@ -114,7 +128,7 @@ std::string learned_cell(const SeparationRow& row) {
     if (learned.solved) {
       out += bits.empty() ? "width&nbsp;" + strong(std::to_string(learned.width))
                           : strong(bits, "bits");
-      out += fmt::format("<small>{}{}</small>", escape_html(learned.model),
+      out += fmt::format("<small>{}{}</small>", display_model(learned.model),
                          units.empty() ? "" : ", " + units);
       std::string rates = format_lr(learned.lr_min);
       if (learned.lr_min != learned.lr_max) rates += " to " + format_lr(learned.lr_max);
@@ -122,7 +136,7 @@ std::string learned_cell(const SeparationRow& row) {
                          learned.seeds, rates);
     } else {
       out += fmt::format("<span class=\"unsolved\">not solved</span><small>{}, up to {}</small>",
-                         escape_html(learned.model),
+                         display_model(learned.model),
                          bits.empty() ? fmt::format("width {}", learned.width)
                                       : fmt::format("{} = {} bits", units, bits));
       out += fmt::format("<small>budget: {}</small><small>best accuracy {}</small>",
@@ -214,8 +228,9 @@ std::string numbers_section(const ReportData& data) {
       criterion + "</th></tr></thead>\n<tbody>\n";
   for (const SeparationRow& row : data.rows)
     out += fmt::format(
-        "<tr><th scope=\"row\">{}</th><td data-label=\"Impossible below\">{}</td>"
-        "<td data-label=\"Certified at\">{}</td><td data-label=\"Learned at\">{}</td></tr>\n",
+        "<tr><th scope=\"row\">{}</th><td data-label=\"Impossible below\"><div>{}</div></td>"
+        "<td data-label=\"Certified at\"><div>{}</div></td><td data-label=\"Learned "
+        "at\"><div>{}</div></td></tr>\n",
         escape_html(row.label), impossible_cell(row.impossible_below),
         certified_cell(row.certified_at), learned_cell(row));
   return out + "</tbody>\n</table>\n</section>\n";
