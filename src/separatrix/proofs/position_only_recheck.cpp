@@ -1,4 +1,5 @@
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <gmpxx.h>
@@ -139,22 +140,26 @@ class Recheck {
   }
   Reals logits_of(const Reals& x) const { return times(x, w_["head"]); }
 
-  Token answer(std::size_t p, Token symbol, Token rest) const {
-    std::vector<Token> tokens(std::size_t(n_ + 1), rest), targets(tokens.size());
-    tokens[std::size_t(looks_at_[p])] = symbol;
-    tokens.back() = queries_[p];
-    task_.label(tokens, targets);
-    return targets.back();
+  Token answer(std::size_t p, Token symbol) {
+    Token& looked_at = tokens_[std::size_t(looks_at_[p])];
+    const Token rest = std::exchange(looked_at, symbol);
+    tokens_.back() = queries_[p];
+    task_.label(tokens_, targets_);
+    looked_at = rest;
+    return targets_.back();
   }
-  /// The answers for each symbol, before two backgrounds.
+  /// The answer for each symbol; the first and the last also before another background.
   bool answers_agree(std::size_t p) {
+    tokens_.assign(std::size_t(n_ + 1), symbols_.front());
+    targets_.resize(tokens_.size());
     answers_.clear();
-    for (std::size_t s = 0; s < symbols_.size(); ++s) {
-      answers_.push_back(answer(p, symbols_[s], symbols_.front()));
-      if (answers_.back() == kIgnore || answers_.back() != answer(p, symbols_[s], symbols_.back()))
-        return false;
+    for (const Token symbol : symbols_) {
+      answers_.push_back(answer(p, symbol));
+      if (answers_.back() == kIgnore) return false;
     }
-    return true;
+    std::fill(tokens_.begin(), tokens_.end(), symbols_.back());
+    return answer(p, symbols_.front()) == answers_.front() &&
+           answer(p, symbols_.back()) == answers_.back();
   }
 
   /// Least margin of one query: e^score weighted sums over positions, divided once.
@@ -284,7 +289,7 @@ class Recheck {
   const Weights& w_;
   std::size_t D_, C_ = 0;
   Index n_ = 0;
-  std::vector<Token> symbols_, queries_;
+  std::vector<Token> symbols_, queries_, tokens_, targets_;
   std::vector<Index> looks_at_;
   std::vector<Token> answers_;
   std::span<const float> q_, k_, v_, o_;
