@@ -18,7 +18,8 @@ Three kinds of file are read. `*.test` and `*.test_slow` look like this:
 
 A line `! text` belongs to stderr, `? 2` is the exit code (0 where absent), `> text` continues a
 command, `# text` is a comment, `\\` protects a first character that would mean one of these.
-`*.md` files are read for their ```console blocks: `$ command`, and what the reader sees next. There,
+`*.md` files are read for their ```console blocks: `$ command` (continued by `\\` or `> `), and what the reader
+sees next. There,
 stdout alone is compared (stdout and stderr when the command fails), and figures that only the clock
 decides (`12.3 s`, `850 steps/s`) are not compared.
 
@@ -115,8 +116,11 @@ def read_markdown(lines):
             cases[-1].begin = cases[-1].end = number + 1
         elif cases[-1] is None:
             raise FormatError(f'line {number + 1}: a console block must begin with `$ command`')
-        elif cases[-1].end == number and cases[-1].command.endswith('\\'):
+        elif cases[-1].begin == number and cases[-1].command.endswith('\\'):
             cases[-1].command += '\n' + line
+            cases[-1].begin = cases[-1].end = number + 1
+        elif cases[-1].begin == number and line.startswith('> '):
+            cases[-1].command += '\n' + line[2:]
             cases[-1].begin = cases[-1].end = number + 1
         else:
             cases[-1].out.append(line)
@@ -312,6 +316,8 @@ def main():
         return self_test()
     if not options.program or not options.file:
         parser.error('--program and a file are needed')
+    if not os.access(options.program, os.X_OK):
+        parser.error(f'{options.program} is no program')
     codes = []
     for path in options.file:
         try:
