@@ -47,20 +47,15 @@ Separation example() {
 }
 
 TEST(ReportTable, LooksAsPromised) {
-  EXPECT_EQ(
-      separation_table(example(), TrainConfig{.final_examples = 5000, .target_accuracy = 0.99}),
-      "What is asked.\n"
-      "\n"
-      "                     impossible below  certified at                            "
-      "learned at (99 % of 5000 fresh inputs)\n"
-      "recurrent state      120 bits (exact)  120 bits, shift-register-rnn (proved)   "
-      "lstm: 32 units = 2048 bits, 3/3 seeds, lr 1e-3..3e-3\n"
-      "                                                                               "
-      "gru: not solved up to 16 units = 512 bits, best 43.1 %\n"
-      "                                                                               "
-      "  (budget: widths 8, 16; learning rates 1e-3, 3e-3; 3 seeds; 3000 steps)\n"
-      "transformer 1 layer  -                 width 17, float32, margin 0.495 (proved)  "
-      "width 16, 3/3 seeds, lr 1e-3..3e-3\n");
+  const TrainConfig criterion{.final_examples = 5000, .target_accuracy = 0.99};
+  EXPECT_EQ(separation_table(example(), criterion), R"(What is asked.
+
+                     impossible below  certified at                              learned at (99 % of 5000 fresh inputs)
+recurrent state      120 bits (exact)  120 bits, shift-register-rnn (proved)     lstm: 32 units = 2048 bits, 3/3 seeds, lr 1e-3..3e-3
+                                                                                 gru: not solved up to 16 units = 512 bits, best 43.1 %
+                                                                                   (budget: widths 8, 16; learning rates 1e-3, 3e-3; 3 seeds; 3000 steps)
+transformer 1 layer  -                 width 17, float32, margin 0.495 (proved)  width 16, 3/3 seeds, lr 1e-3..3e-3
+)");
 }
 
 TEST(ReportTable, SaysWhatIsMissing) {

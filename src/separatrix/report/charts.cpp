@@ -94,8 +94,9 @@ void add_chance(const ReportData& data, Json& layers) {
                     {"encoding",
                      {{"y", {{"field", "chance"}, {"type", "quantitative"}}},
                       {"tooltip", tooltip_fields({{"chance", "chance level", ".2%"}})}}}});
-  layers.push_back(label_layer("quiet-label", "chance " + format_percent(*data.chance), at_value(0),
-                               at_datum(*data.chance), {{"dx", 6}, {"dy", -9}}));
+  layers.push_back(label_layer("quiet-label",
+                               wide_or_narrow("chance " + format_percent(*data.chance), "chance"),
+                               at_value(0), at_datum(*data.chance), {{"dx", 6}, {"dy", -9}}));
 }
 
 /// The positive values seen.

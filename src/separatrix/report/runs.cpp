@@ -98,9 +98,8 @@ std::string runs_section(const ReportData& data) {
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"What was run\">\n"
       "<table class=\"runs\">\n<thead><tr><th scope=\"col\">model</th><th scope=\"col\">width</th>"
       "<th scope=\"col\">state bits</th><th scope=\"col\">learning rate</th><th "
-      "scope=\"col\">seeds "
-      "solved</th><th scope=\"col\">accuracy</th><th scope=\"col\">steps</th><th "
-      "scope=\"col\">time</th><th scope=\"col\"></th></tr></thead>\n<tbody>\n",
+      "scope=\"col\">solved</th><th scope=\"col\">accuracy</th><th scope=\"col\">steps</th><th "
+      "scope=\"col\">time</th><th scope=\"col\" class=\"text\">remarks</th></tr></thead>\n<tbody>\n",
       data.trials.size(), format_seconds(seconds));
   for (const auto& [key, setting] : settings_of(data)) out += setting_row(key, setting);
   out += "</tbody>\n</table>\n</div>\n" + failures(data);
