@@ -238,6 +238,20 @@ TEST(ShiftRegister, MeetsTheLowerBoundAndRefusesWhatWillNotFit) {
   }
 }
 
+TEST(Certify, NaNIsNeverProved) {
+  const Fixture f;
+  for (const std::string& name : f.constructions.names())
+    for (const std::size_t offset : {0, 1}) {  // the bias of the last class, of the one before
+      auto c = make_case(f, name, {{"alphabet", 3}}, 2);
+      c->weights["head_bias"][2 - offset] = NAN;
+      const Certificate verdict = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+      ASSERT_EQ(verdict.verdict, Verdict::refuted) << name;
+      EXPECT_NO_THROW(read_certificate(Json::parse(to_json(verdict).dump()), ""));
+      EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, *c->task, c->weights, f.blocks),
+                "");
+    }
+}
+
 TEST(Certify, AModelOfAnotherTaskIsTheUsersMistake) {
   const Fixture f;
   const auto c = make_case(f, "shift-register-rnn", {{"alphabet", 4}}, 3);

@@ -1,6 +1,7 @@
 #include "separatrix/proofs/recheck.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace separatrix {
@@ -23,9 +24,12 @@ double least_margin(const std::vector<Scalar>& logits, const std::vector<Token>&
   for (const Token target : targets) {
     if (target != kIgnore)
       for (std::size_t c = 0; c < C; ++c)
-        if (Token(c) != target)
-          least = std::min(
-              least, double(logits[row * C + std::size_t(target)]) - double(logits[row * C + c]));
+        if (Token(c) != target) {
+          const double margin =
+              double(logits[row * C + std::size_t(target)]) - double(logits[row * C + c]);
+          if (std::isnan(margin)) return -std::numeric_limits<double>::infinity();
+          least = std::min(least, margin);
+        }
     if (all_rows || target != kIgnore) ++row;
   }
   return least;

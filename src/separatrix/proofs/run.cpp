@@ -1,6 +1,7 @@
 #include "separatrix/proofs/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "separatrix/model/interval.h"
@@ -67,8 +68,8 @@ std::vector<double> computed_margins(const Task& task, const Weights& weights, M
       double& margin = margins[std::size_t(b)];
       for (Index c = 0; c < C; ++c) {
         const double difference = double(row[target]) - double(row[c]);
-        // Written so that NaN makes the margin NaN for good.
-        if (c != target && !(difference >= margin)) margin = difference;
+        // NaN makes the margin NaN, for good.
+        if (c != target && !std::isnan(margin) && !(difference >= margin)) margin = difference;
       }
       row += C;
     }
@@ -89,7 +90,8 @@ bool refute(Certificate& certificate, const Task& task, const Weights& weights,
     if (keeps(certificate.claim, shown)) return false;
   }
   certificate.verdict = Verdict::refuted;
-  certificate.margin = shown;
+  // JSON knows no NaN and no infinity.
+  certificate.margin = std::isfinite(shown) ? shown : std::numeric_limits<double>::lowest();
   certificate.inputs = "1";
   certificate.counterexample.assign(tokens.begin(), tokens.end());
   certificate.reason.clear();
