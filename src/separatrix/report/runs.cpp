@@ -99,7 +99,8 @@ std::string runs_section(const ReportData& data) {
       "<table class=\"runs\">\n<thead><tr><th scope=\"col\">model</th><th scope=\"col\">width</th>"
       "<th scope=\"col\">state bits</th><th scope=\"col\">learning rate</th><th "
       "scope=\"col\">solved</th><th scope=\"col\">accuracy</th><th scope=\"col\">steps</th><th "
-      "scope=\"col\">time</th><th scope=\"col\" class=\"text\">remarks</th></tr></thead>\n<tbody>\n",
+      "scope=\"col\">time</th><th scope=\"col\" "
+      "class=\"text\">remarks</th></tr></thead>\n<tbody>\n",
       data.trials.size(), format_seconds(seconds));
   for (const auto& [key, setting] : settings_of(data)) out += setting_row(key, setting);
   out += "</tbody>\n</table>\n</div>\n" + failures(data);
