@@ -1,6 +1,7 @@
 #include "separatrix/lab/evidence.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <tuple>
 
@@ -121,8 +122,9 @@ class Gatherer {
   static std::string verdict_words(const Certificate& certificate) {
     switch (certificate.verdict) {
       case Verdict::proved:
-        return fmt::format("proved by {} for all {} inputs, margin {:.3g}", certificate.method,
-                           certificate.inputs, certificate.margin);
+        return fmt::format("proved by {} for all {} inputs, margin {:.3f}", certificate.method,
+                           certificate.inputs,
+                           std::floor(1000 * certificate.margin) / 1000);  // a lower bound
       case Verdict::refuted:
         return "REFUTED by " + certificate.method;
       case Verdict::undecided:

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "separatrix/kernels/kernels.h"
 #include "separatrix/lab/commit.h"
 
 namespace separatrix {
@@ -55,7 +56,7 @@ Json describe_machine() {
   return {{"cpu", cpu},
           {"cores", std::thread::hardware_concurrency()},
           {"compiler", SEPARATRIX_COMPILER},
-          {"simd", "unknown"},
+          {"simd", simd_target()},
           {"version", SEPARATRIX_VERSION},
           {"commit", SEPARATRIX_COMMIT}};
 }
