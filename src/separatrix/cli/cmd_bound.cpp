@@ -34,14 +34,21 @@ void add_bound(Command command, Session& session) {
     const auto task = o->task.make(session);
     const std::string name = o->task.name(session);
     const auto& methods = session.catalogue.bounds;
-    Json bounds = Json::array();
+    Json bounds = Json::array(), skipped = Json::array();
     std::string text = fmt::format("{}, length {}: {}\n", name, o->task.length(),
                                    task->describe(o->task.length()));
     if (!o->method.empty()) methods.find(o->method, "--method");
+    std::optional<Error> too_large;
     for (const auto& entry : methods.entries()) {
       if (!o->method.empty() && !same_name(entry.name, o->method)) continue;
       const auto method = methods.make(entry.name);
-      const auto bound = method->compute(*task, name, o->task.length());
+      std::optional<Bound> bound;
+      try {
+        bound = method->compute(*task, name, o->task.length());
+      } catch (const Error& e) {  // this method will not fit; another may
+        if (!too_large) too_large = e;
+        skipped.push_back({{"method", entry.name}, {"reason", e.what()}});
+      }
       if (!bound) continue;
       Json json = to_json(*bound);
       std::string checked;
@@ -59,8 +66,11 @@ void add_bound(Command command, Session& session) {
       bounds.push_back(json);
       text += show(*bound, checked);
     }
+    if (bounds.empty() && too_large) throw *too_large;
     if (bounds.empty()) text += "no bound is known for this task and length\n";
-    session.print({{"task", name}, {"length", o->task.length()}, {"bounds", bounds}}, text);
+    session.print(
+        {{"task", name}, {"length", o->task.length()}, {"bounds", bounds}, {"skipped", skipped}},
+        text);
   });
 }
 

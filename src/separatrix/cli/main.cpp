@@ -81,37 +81,52 @@ CLI::App* add_entry(CLI::App& parent, const CommandEntry& entry, Session& sessio
   return app;
 }
 
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  return names;
+}
+
+/// The first word that the parser cannot have understood: "unknown flag '--lrr'", or empty.
+std::string find_unknown(const CLI::App& root, const CLI::App& app, std::vector<std::string> words,
+                         std::vector<std::string>& known) {
+  if (!app.get_parent() || !command_names(app).empty()) {
+    known = command_names(app);
+    std::size_t at = 0;  // past the commands that were understood
+    for (const CLI::App* a = &app; a != &root; a = a->get_parent()) ++at;
+    if (at < words.size() && !words[at].starts_with("-"))
+      return "unknown command '" + words[at] + "'";
+  }
+  known.clear();
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const std::string& word : words) {
+    const std::string flag = word.substr(0, word.find('='));
+    if (flag.starts_with("--") && flag.size() > 2 && !contains_name(known, flag))
+      return "unknown flag '" + flag + "'";
+  }
+  return {};
+}
+
 /// CLI11's complaint in this program's words: names the nearest match.
-int explain(const CLI::App& root, const CLI::ParseError& error) {
+int explain(const CLI::App& root, const CLI::ParseError& error,
+            const std::vector<std::string>& words) {
   const CLI::App* app = &root;
   while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
-  std::string what = error.what();
-  std::string hint = fmt::format("see `{} --help`", app->get_display_name());
   std::string full = app->get_name();
   for (const CLI::App* up = app->get_parent(); up != nullptr; up = up->get_parent())
     full = up->get_name() + " " + full;
-  hint = "see `" + full + " --help`";
-  const auto extras = root.remaining(true);
-  if (error.get_name() == "ExtrasError" && !extras.empty()) {
-    std::string extra = extras.front();
-    for (const std::string& e : extras)
-      if (e.starts_with("-")) {
-        extra = e.substr(0, e.find('='));
-        break;
-      }
-    std::vector<std::string> known;
-    if (extra.starts_with("-")) {
-      for (const CLI::Option* option : app->get_options())
-        for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-      what = "unknown flag '" + extra + "'";
-    } else if (app->get_subcommands({}).empty()) {
-      what = "unexpected argument '" + extra + "'";
-    } else {
-      for (const CLI::App* command : app->get_subcommands({})) known.push_back(command->get_name());
-      what = "unknown command '" + extra + "'";
-    }
-    if (!known.empty() && did_you_mean(extra, known).starts_with("did you mean"))
-      hint = did_you_mean(extra, known) + " (" + hint + ")";
+  std::string hint = "see `" + full + " --help`";
+  std::vector<std::string> known;
+  std::string what = find_unknown(root, *app, words, known);
+  if (what.empty()) {
+    what = error.what();
+  } else {
+    const std::string word =
+        what.substr(what.find('\'') + 1, what.rfind('\'') - what.find('\'') - 1);
+    const std::string nearest = did_you_mean(word, known);
+    if (nearest.starts_with("did you mean")) hint = nearest + " (" + hint + ")";
   }
   print_error(what, full, hint);
   return 2;
@@ -120,7 +135,7 @@ int explain(const CLI::App& root, const CLI::ParseError& error) {
 /// Names accept '-' and '_' alike: --d_model is --d-model.
 std::vector<std::string> normalised(int argc, char** argv) {
   std::vector<std::string> arguments;
-  for (int i = argc - 1; i >= 1; --i) {  // CLI11 takes them reversed
+  for (int i = 1; i < argc; ++i) {
     std::string text = argv[i];
     if (text.starts_with("--"))
       for (char& c : text) {
@@ -147,12 +162,13 @@ int run(int argc, char** argv) {
   bench->require_subcommand(1);
   bench->footer("Example:\n  separatrix bench train-step --model transformer --length 100");
   for (const CommandEntry& entry : kBenchmarks) add_entry(*bench, entry, session);
+  const std::vector<std::string> words = normalised(argc, argv);
   try {
-    app.parse(normalised(argc, argv));
-  } catch (const CLI::Success& asked) {  // --help, --version
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // it wants them reversed
+  } catch (const CLI::Success& asked) {                                 // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return explain(app, error);
+    return explain(app, error, words);
   }
   if (stop_signal != 0) return 128 + stop_signal;
   return session.exit_code;

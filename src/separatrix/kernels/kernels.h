@@ -203,4 +203,9 @@ struct AdamW {
 };
 void adamw(const AdamW& a, Index n, const float* g, float* w, float* m, float* v);
 
+// ---- simd_target.cpp
+
+/// The instruction set that the kernels run on here: "AVX3", "AVX2", "SSE4", "NEON", ...
+const char* simd_target();
+
 }  // namespace separatrix
