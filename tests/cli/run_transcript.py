@@ -21,7 +21,8 @@ command, `# text` is a comment, `\\` protects a first character that would mean 
 `*.md` files are read for their ```console blocks: `$ command` (continued by `\\` or `> `), and what the reader
 sees next. There,
 stdout alone is compared (stdout and stderr when the command fails), and figures that only the clock
-decides (`12.3 s`, `850 steps/s`) are not compared.
+decides (`12.3 s`, `850 steps/s`) are not; after a line `<!-- figures may vary -->` no figure is, as
+what training reaches may differ from one instruction set to another.
 
 In every kind `[..]` stands for any text within a line and a line `...` for any lines.
 Commands run by bash, one after the other, in one fresh folder with nothing on stdin; `separatrix` is
@@ -44,8 +45,8 @@ SECONDS_PER_COMMAND = 600
 class Case:
     """One command and what it must do. `begin`, `end`: its expectation's lines in the file."""
 
-    def __init__(self, command, line):
-        self.command, self.line = command, line
+    def __init__(self, command, line, kind=None):
+        self.command, self.line, self.kind = command, line, kind  # kind: None, 'clock', 'figures'
         self.out, self.err, self.code = [], [], 0
         self.begin = self.end = line
 
@@ -103,16 +104,17 @@ def read_transcript(lines):
 
 def read_markdown(lines):
     """-> ({}, [Case]) of the ```console blocks of a .md file."""
-    cases, inside = [], False
+    cases, inside, kind = [], False, 'clock'
     for number, line in enumerate(lines):
         if not inside:
             inside = line.strip() == '```console'
             if inside:
                 cases.append(None)
+                kind = 'figures' if '<!-- figures may vary -->' in lines[max(number - 1, 0)] else 'clock'
         elif line.strip() == '```':
             inside = False
         elif line.startswith('$ '):
-            cases.append(Case(line[2:], number + 1))
+            cases.append(Case(line[2:], number + 1, kind))
             cases[-1].begin = cases[-1].end = number + 1
         elif cases[-1] is None:
             raise FormatError(f'line {number + 1}: a console block must begin with `$ command`')
@@ -142,17 +144,20 @@ def strip_blank_end(lines):
 
 # --------------------------------------------------------------------------------------- matching
 
-CLOCK = re.compile(r'\d[\d ,.]*(?=\s?(?:ms|s|min|steps/s|tokens/s|GFLOP/s)\b)')
+FIGURE = r'\d[\d,.]*(?:e[-+]?\d+)?(?:\.\.[\d.]+(?:e[-+]?\d+)?)?'
+CLOCK = re.compile(FIGURE + r'(?=\s?(?:ms|s|min|steps/s|tokens/s|GFLOP/s)\b)')
+ANY_FIGURE = re.compile(FIGURE + r'|(?<=\S) +(?=\S)')  # and the columns that its width moves
 
 
-def line_matches(pattern, line, is_markdown=False):
-    if is_markdown:
-        pattern, line = CLOCK.sub('#', pattern), CLOCK.sub('#', line)
+def line_matches(pattern, line, kind=None):
+    if kind:
+        masked = CLOCK if kind == 'clock' else ANY_FIGURE
+        pattern, line = masked.sub('#', pattern), masked.sub('#', line)
     parts = [re.escape(part) for part in pattern.rstrip().split('[..]')]
     return re.fullmatch('.*'.join(parts), line.rstrip()) is not None
 
 
-def matches(pattern, lines, is_markdown=False):
+def matches(pattern, lines, kind=None):
     """Whether `lines` are what `pattern` says; `...` stands for any number of lines."""
     reachable = {0}  # how many of the lines the pattern so far may have used
     for part in pattern:
@@ -160,7 +165,7 @@ def matches(pattern, lines, is_markdown=False):
             reachable = set(range(min(reachable), len(lines) + 1)) if reachable else set()
         else:
             reachable = {n + 1 for n in reachable
-                         if n < len(lines) and line_matches(part, lines[n], is_markdown)}
+                         if n < len(lines) and line_matches(part, lines[n], kind)}
     return len(lines) in reachable
 
 
@@ -193,11 +198,11 @@ def difference(title, pattern, lines):
         pattern, lines, 'expected', 'got', lineterm='', n=2)][:60]
 
 
-def complaints(case, got, is_markdown):
+def complaints(case, got):
     """What is wrong, as lines of text; empty when all is as it must be."""
-    if is_markdown:
+    if case.kind:
         seen = got.out + (got.err if got.code else [])
-        return [] if matches(case.out, seen, True) else difference('output', case.out, seen)
+        return [] if matches(case.out, seen, case.kind) else difference('output', case.out, seen)
     text = []
     if not matches(case.out, got.out):
         text += difference('stdout', case.out, got.out)
@@ -208,9 +213,9 @@ def complaints(case, got, is_markdown):
     return text
 
 
-def expectation(case, got, is_markdown):
+def expectation(case, got):
     """The lines to write for what was got, keeping the placeholders that still fit."""
-    if is_markdown:
+    if case.kind:
         return keep_placeholders(case.out, got.out + (got.err if got.code else []))
     out = case.out if matches(case.out, got.out) else keep_placeholders(case.out, got.out)
     err = case.err if matches(case.err, got.err) else keep_placeholders(case.err, got.err)
@@ -229,10 +234,10 @@ def can_have(need, folder):
 
 
 def run_file(path, program, update):
-    is_markdown = path.endswith('.md')
+    read = read_markdown if path.endswith('.md') else read_transcript
     with open(path, encoding='utf-8') as file:
         lines = file.read().splitlines()
-    header, cases = (read_markdown if is_markdown else read_transcript)(lines)
+    header, cases = read(lines)
     with tempfile.TemporaryDirectory(prefix='separatrix-cli-') as top:
         tools, folder = os.path.join(top, 'bin'), os.path.join(top, 'work')
         os.mkdir(tools), os.mkdir(folder)
@@ -246,12 +251,12 @@ def run_file(path, program, update):
         failed, written, copied = 0, [], 0
         for case in cases:
             got = run_command(case.command, folder, environment)
-            text = complaints(case, got, is_markdown)
+            text = complaints(case, got)
             if text:
                 failed += 1
                 print(f'{path}:{case.line}: $ {case.command}', *text, sep='\n')
             written += lines[copied:case.begin]
-            written += expectation(case, got, is_markdown) if text else lines[case.begin:case.end]
+            written += expectation(case, got) if text else lines[case.begin:case.end]
             copied = case.end
         written += lines[copied:]
     if update and failed:
@@ -270,7 +275,9 @@ def self_test():
     assert not matches(['a', '...', 'c'], ['a', 'b']) and not matches([], ['a'])
     assert matches(['x=[..]s', '...'], ['x=12.5s']) and not matches(['x=[..]s'], ['x=12.5'])
     assert not matches(['a.b'], ['axb']), 'only [..] is special'
-    assert line_matches('in 3.5 s', 'in 12 s', True) and not line_matches('3 bits', '4 bits', True)
+    assert line_matches('3.5 s', '12 s', 'clock') and not line_matches('3 bits', '4 bits', 'clock')
+    assert line_matches('a 3   lr 1e-3..3e-3 s2', 'a 12 lr 1e-3 s0', 'figures')
+    assert not line_matches('solved 3', 'not solved 3', 'figures')
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'program')
         with open(program, 'w') as file:
