@@ -108,6 +108,7 @@ std::vector<Chart> curve_charts(const ReportData& data) {
          {{"field", "step"},
           {"type", "quantitative"},
           {"title", "steps"},
+          {"scale", {{"zero", true}, {"nice", false}}},
           {"axis", {{"format", ",d"}, {"tickCount", 6}, {"labelOverlap", true}, {"grid", false}}}}},
         {"y", percent_axis("token accuracy")}};
     chart.spec["encoding"]["y"]["field"] = "accuracy";

@@ -50,7 +50,7 @@ std::optional<CurvePoint> last_point(const StoredTrial& trial) {
 
 std::string outcome_of(const StoredTrial& trial) {
   if (trial.status != TrialStatus::done) return to_string(trial.status);
-  const std::string outcome = text_at(trial.result, "outcome");
+  std::string outcome = text_at(trial.result, "outcome");
   if (!outcome.empty()) return outcome;
   return member_at(trial.result, "solved") == true ? "solved" : "unsolved";
 }

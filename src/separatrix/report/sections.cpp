@@ -106,7 +106,7 @@ std::string certified_cell(const Json& certified) {
   if (verdict == "proved") {
     if (const std::string in = text_at(member_at(certificate, "claim"), "arithmetic"); !in.empty())
       words += " in " + in;
-    words += ", margin " + format_margin(number_at(certificate, "margin", 0));
+    words += ", margin\u00a0" + format_margin(number_at(certificate, "margin", 0));
   }
   out += fmt::format("<small class=\"verdict {}\">{}</small>",
                      verdict == "proved" ? "proved" : "open", escape_html(words));

@@ -38,8 +38,8 @@ constexpr std::array<Word, 9> kWords = {{
      "counted in trials and steps, not in seconds, so that it is the same on every machine."},
     {"state bits",
      "Everything a recurrent model carries from one time step to the next, in bits: the numbers in "
-     "its state times the bits of each as stored. A transformer keeps every position it has "
-     "read and has no such number."},
+     "its state times the bits of each (32 for a float32, 1 for a unit of two values). A "
+     "transformer keeps every position it has read and has no such number."},
     {"margin",
      "How much larger the right answer&rsquo;s logit is than every other, at least, over all "
      "inputs. "
@@ -61,14 +61,19 @@ std::string words_section(const ReportData& data) {
       "class=\"words\">\n";
   for (const Word& word : kWords)
     out += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", word.word, word.meaning);
-  if (data.criterion)
+  if (data.criterion) {
     out += fmt::format(
         "<div><dt>criterion</dt><dd>Of this page: token accuracy of {} held over two evaluations "
-        "in a row on {} inputs, and confirmed on {} more. One possible input in {} is set aside "
-        "and "
-        "never trained on; all evaluation is on those.</dd></div>\n",
+        "in a row on {} inputs, and confirmed on {} more.",
         format_percent(data.criterion->target_accuracy), data.criterion->eval_examples,
-        data.criterion->final_examples, data.criterion->holdout);
+        data.criterion->final_examples);
+    if (data.criterion->holdout > 0)
+      out += fmt::format(
+          " One possible input in {} is set aside and never trained on; all evaluation is on "
+          "those.",
+          data.criterion->holdout);
+    out += "</dd></div>\n";
+  }
   return out + "</dl>\n</section>\n";
 }
 
