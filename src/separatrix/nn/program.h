@@ -27,7 +27,7 @@ struct Program {
 
   /// Sequences of a tile for inputs of T tokens of which at most `asked` are read: as many as keep
   /// what forward and backward touch within the L2 cache, and at least what the recurrences want in
-  /// lockstep. Depends on nothing else.
+  /// lockstep and what makes reading the weights worth while. Depends on nothing else.
   Index tile_sequences(Index T, Index asked) const;
 
  private:

@@ -37,7 +37,7 @@ class Lstm final : public RecurrentBlock {
   }
   Index state_size(Index D) const override { return 2 * D; }
   Index state_bits(Index D) const override { return 32 * state_size(D); }
-  Index lockstep() const override { return 32; }
+  Index lockstep() const override { return 16; }
 
   Index cache_size(Shape s) const override { return Cache(s, s.T, nullptr).end; }
   Index scratch_size(Shape s) const override { return Scratch(s, s.T, nullptr).end; }
@@ -156,7 +156,7 @@ class Lstm final : public RecurrentBlock {
 
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
-    const auto [T, D] = x.extent;
+    const Index T = x.extent[0], D = x.extent[1];
     const View<const double, 2> ih{w.data(), {D, 4 * D}}, hh{ih.data + ih.size(), {D, 4 * D}};
     const double* bias = hh.data + hh.size();
     std::vector<S> c(std::size_t(D), S(0));

@@ -53,7 +53,7 @@ class Rnn final : public RecurrentBlock {
   }
   Index state_size(Index D) const override { return D; }
   Index state_bits(Index D) const override { return bits_ ? D : 32 * D; }
-  Index lockstep() const override { return 32; }
+  Index lockstep() const override { return 16; }
 
   Index cache_size(Shape s) const override { return Cache(s, s.T, nullptr).end; }
   Index scratch_size(Shape s) const override { return Scratch(s, s.T, nullptr).end; }
@@ -154,7 +154,7 @@ class Rnn final : public RecurrentBlock {
 
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
-    const auto [T, D] = x.extent;
+    const Index T = x.extent[0], D = x.extent[1];
     const View<const double, 2> w_x{w.data(), {D, D}}, w_h{w.data() + D * D, {D, D}};
     const double* bias = w.data() + 2 * D * D;
     for (Index t = 0; t < T; ++t)
