@@ -95,8 +95,8 @@ std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>
   const Index D = spec.d_model;
   // Behind a norm only the relative change of embeddings and positions counts, and Adam moves every
   // number by about lr at first: small ones learn fast, too small ones are tossed about. 0.1 solved
-  // index lookup 3 to 4 times sooner than 1, and still did at lengths where 0.02 and 1 failed
-  // (docs/performance.md). Without a norm, unit inputs are what the uniform draws of blocks expect.
+  // index lookup up to four times sooner than 1, and still did at lengths where 0.02 no longer does
+  // (docs/performance.md). Without a norm, blocks expect inputs of unit size.
   const double scale = spec.norm == "none" ? 1.0 : 0.1;
   std::vector<ParamSpec> params{{"embedding", {spec.vocab_size, D}, Init::normal, scale}};
   if (spec.positions == "learned")
