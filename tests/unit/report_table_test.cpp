@@ -31,7 +31,7 @@ LearnedAt learned(bool solved, const char* model, Index width, std::optional<Ind
 Separation example() {
   Separation separation{.experiment = "x",
                         .task = "index-lookup",
-                        .description = "What is asked.",
+                        .description = "What is asked",
                         .length = 20,
                         .rows = {},
                         .interrupted = false};
@@ -48,7 +48,7 @@ Separation example() {
 
 TEST(ReportTable, LooksAsPromised) {
   const TrainConfig criterion{.final_examples = 5000, .target_accuracy = 0.99};
-  EXPECT_EQ(separation_table(example(), criterion), R"(What is asked.
+  EXPECT_EQ(separation_table(example(), criterion), R"(Index lookup: What is asked.
 
                      impossible below  certified at                              learned at (99 % of 5000 fresh inputs)
 recurrent state      120 bits (exact)  120 bits, shift-register-rnn (proved)     lstm: 32 units = 2048 bits, 3/3 seeds, lr 1e-3..3e-3

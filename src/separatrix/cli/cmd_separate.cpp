@@ -68,13 +68,15 @@ void add_separate(Command command, Session& session) {
       progress.note("interrupted; the same command goes on where it stopped");
       return;
     }
-    const ReportFiles report = write_report(Store(o->store), separation.experiment, o->output);
+    const Store store(o->store);
+    const ReportFiles report = write_report(store, separation.experiment, o->output);
+    const auto criterion = criterion_of(store, separation.experiment);
     session.print({{"task", separation.task},
                    {"length", separation.length},
                    {"rows", rows_json(separation)},
                    {"experiment", separation.experiment},
                    {"report", report.html}},
-                  separation_table(separation) + "report: " + report.html + "\n");
+                  separation_table(separation, criterion) + "report: " + report.html + "\n");
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "separatrix/report/html.h"
 #include "separatrix/report/text.h"
 
 namespace separatrix {
@@ -109,7 +110,8 @@ std::string separation_table(const Separation& separation,
        criterion ? "learned at (" + criterion_text(*criterion) + ")" : "learned at"}};
   for (const SeparationRow& row : separation.rows)
     for (Line& line : table_lines(row)) lines.push_back(std::move(line));
-  std::string out = separation.description + "\n\n" + joined(lines);
+  std::string out =
+      task_title(separation.task) + ": " + separation.description + ".\n\n" + joined(lines);
   if (separation.interrupted) out += "(interrupted: the same command goes on where it stopped)\n";
   return out;
 }
