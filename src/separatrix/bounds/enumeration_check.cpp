@@ -50,6 +50,7 @@ bool all_pairs_differ(const Task& task, Index length, const std::vector<Tokens>&
   std::vector<std::vector<Tokens>> rows;
   for (const Tokens& prefix : prefixes) {
     std::vector<Tokens> row;
+    row.reserve(suffixes.size());
     for (const Tokens& suffix : suffixes) row.push_back(responses(task, length, prefix, suffix));
     for (const std::vector<Tokens>& other : rows) {
       bool apart = false;
