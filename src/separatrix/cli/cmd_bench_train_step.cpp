@@ -28,13 +28,15 @@ double seconds_of(const std::function<void()>& work) {
 
 /// GFLOP/s of one core on a product that fits its cache: what fractions are measured against.
 double measure_peak() {
-  constexpr Index n = 256;
-  std::vector<float> a(n * n, 1.0f), b(n * n, 1.0f), c(n * n);
+  constexpr Index kSize = 256;
+  constexpr double kFlops = 2.0 * kSize * kSize * kSize;
+  std::vector<float> a(kSize * kSize, 1.0f), b(kSize * kSize, 1.0f), c(kSize * kSize);
   double best = 0;
   for (int i = 0; i < 40; ++i) {
-    const double s =
-        seconds_of([&] { gemm({.M = n, .N = n, .K = n}, a.data(), n, b.data(), n, c.data(), n); });
-    best = std::max(best, 2.0 * n * n * n / s * 1e-9);
+    const double seconds = seconds_of([&] {
+      gemm({.M = kSize, .N = kSize, .K = kSize}, a.data(), kSize, b.data(), kSize, c.data(), kSize);
+    });
+    best = std::max(best, kFlops / seconds * 1e-9);
   }
   return best;
 }
