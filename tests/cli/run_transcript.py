@@ -250,6 +250,8 @@ def run_file(path, program, update):
                        'LC_ALL': 'C.UTF-8', 'TERM': 'dumb'}
         failed, written, copied = 0, [], 0
         for case in cases:
+            if update and case.kind:
+                case.kind = 'clock'  # show what it prints today
             got = run_command(case.command, folder, environment)
             text = complaints(case, got)
             if text:
