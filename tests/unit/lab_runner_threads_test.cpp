@@ -164,7 +164,8 @@ TEST(RunnerThreads, AStoreThatVanishesIsAnError) {
                                   other.put("e", "bound", "x", 1);
                                   std::filesystem::resize_file(dir / "s.db", 0);
                                   std::filesystem::resize_file(dir / "s.db-wal", 0);
-                                }}),
+                                },
+                            .store = {.busy_ms = 500}}),
                Error);
 }
 

@@ -36,6 +36,7 @@ TEST(Train, DivergenceIsAResultAndKeepsSoundWeights) {
   spec.model.norm = "none";
   spec.model.layers[0].residual = spec.model.layers[1].residual = true;
   spec.train.lr = 900;
+  spec.train.weight_decay = 1;  // each step multiplies the weights by -899
   spec.train.warmup = 0;
   spec.train.clip_norm = 0;
   spec.train.steps = 2000;

@@ -36,6 +36,13 @@ std::string type_name() {
     return "a list or map";
 }
 
+/// The value as JSON, cut where a stranger's file would flood the terminal.
+inline std::string shown(const Json& json) {
+  constexpr std::size_t kLongest = 80;
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
 /// Strict conversion: 2.5 is no whole number, "1" no number, -1 no unsigned one.
 template <class T>
 void read_value(const Json& json, T& value, const std::string& where) {
@@ -43,7 +50,7 @@ void read_value(const Json& json, T& value, const std::string& where) {
   if constexpr (std::is_same_v<T, bool>)
     fits = json.is_boolean();
   else if constexpr (std::is_unsigned_v<T>)
-    fits = json.is_number_unsigned();
+    fits = json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0);
   else if constexpr (std::is_integral_v<T>)
     fits = json.is_number_integer() &&
            !(json.is_number_unsigned() && json.get<std::uint64_t>() > INT64_MAX);
@@ -57,7 +64,8 @@ void read_value(const Json& json, T& value, const std::string& where) {
       fits = false;
     }
   }
-  throw Error(ErrorKind::spec, "expected " + type_name<T>() + ", got " + json.dump(), where);
+  throw Error(ErrorKind::spec, "expected " + type_name<T>() + ", got " + detail::shown(json),
+              where);
 }
 
 }  // namespace detail

@@ -60,8 +60,16 @@ std::string read_file(const std::string& path) {
   }
 }
 
-void write_file_atomic(const std::string& path, std::string_view bytes) {
-  const std::filesystem::path target(path);
+void write_file_atomic(const std::string& name, std::string_view bytes) {
+  // A link is followed, so that it is its target that is replaced; devices and pipes never are.
+  std::error_code ignored;
+  const std::filesystem::path target = std::filesystem::is_symlink(name, ignored)
+                                           ? std::filesystem::weakly_canonical(name)
+                                           : std::filesystem::path(name);
+  const std::string path = target.string();
+  if (std::filesystem::exists(target, ignored) &&
+      !std::filesystem::is_regular_file(target, ignored))
+    throw Error(ErrorKind::io, "not a regular file", name, "choose the name of a file");
   const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
   const std::string temporary = path + ".tmp" + std::to_string(::getpid());
   const auto abandon = [&](const std::string& action, int error) {

@@ -42,8 +42,12 @@ Json parse_json(std::string_view text, const std::string& where, ErrorKind kind)
   } catch (const Json::exception& e) {
     const std::string message = e.what();  // "[json.exception...] parse error at line 1, ..."
     const std::size_t start = message.find("] ");
-    throw Error(kind, "not JSON: " + message.substr(start == std::string::npos ? 0 : start + 2),
-                where);
+    std::string reason = message.substr(start == std::string::npos ? 0 : start + 2);
+    // It quotes what it read: of a binary file, or a long one, a terminal wants to see little.
+    reason = reason.substr(0, reason.find("; last read"));
+    for (char& c : reason)
+      if (c < ' ' || c > '~') c = '?';
+    throw Error(kind, "not JSON: " + reason, where);
   }
 }
 

@@ -21,10 +21,13 @@ struct SeparateOptions {
 };
 
 std::string show(const RunProgress& p) {
-  return fmt::format("{} width {}, lr {:g}, seed {}: step {}, loss {:.3f}, accuracy {:.3f}",
+  const std::string accuracy = p.point.token_accuracy > 0
+                                   ? fmt::format(", accuracy {:.3f}", p.point.token_accuracy)
+                                   : "";  // measured at curve points only
+  return fmt::format("{} width {}, lr {:g}, seed {}: step {}, loss {:.3f}{}",
                      p.spec->model.layers.empty() ? "" : p.spec->model.layers.front().block,
                      p.spec->model.d_model, p.spec->train.lr, p.spec->seed, p.point.step,
-                     p.point.train_loss, p.point.token_accuracy);
+                     p.point.train_loss, accuracy);
 }
 
 Json rows_json(const Separation& separation) {

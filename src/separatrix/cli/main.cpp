@@ -181,6 +181,7 @@ int main(int argc, char** argv) {
   using separatrix::print_error;
   std::signal(SIGINT, separatrix::on_signal);
   std::signal(SIGTERM, separatrix::on_signal);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then a failed write, with its message
   try {
     return separatrix::run(argc, argv);
   } catch (const separatrix::Error& error) {

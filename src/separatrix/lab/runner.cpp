@@ -57,7 +57,7 @@ class Pool {
 
   void run() {
     {
-      Store store(store_path_);  // so that a store that cannot be opened is reported once
+      Store store(store_path_, options_.store);  // so that a store that cannot be opened is reported once
       refill_(store);
     }
     std::thread pulse([this] { guarded([this] { keep_beating(); }); });
@@ -108,7 +108,7 @@ class Pool {
 
   /// claim -> train -> finish until the queue is empty and cannot grow any more.
   void work(int thread) {
-    Store store(store_path_);
+    Store store(store_path_, options_.store);
     const std::string worker = this_process() + "/" + std::to_string(thread);
     for (;;) {
       if (halted()) return;
@@ -232,7 +232,7 @@ class Pool {
 
   /// Beats for every trial held: one step or evaluation may take longer than a heartbeat lasts.
   void keep_beating() {
-    Store store(store_path_);
+    Store store(store_path_, options_.store);
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, kHeartbeatEvery, [this] { return all_done_; })) {
       const auto held = held_;

@@ -28,6 +28,7 @@ struct RunOptions {
   int threads = 1;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const RunProgress&)> on_progress = {};
+  StoreOptions store = {};
 };
 void run_pending(const std::string& store_path, const std::string& experiment,
                  const Catalogue& catalogue, const RunOptions& options);

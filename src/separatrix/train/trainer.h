@@ -38,7 +38,7 @@ struct TrialResult {
 
 /// Where and how a trial runs; nothing here changes its bits.
 struct TrainRun {
-  std::string checkpoint;         ///< file; empty = none. Read at the start if it exists.
+  std::string checkpoint = {};    ///< file; empty = none. Read at the start if it exists.
   double checkpoint_seconds = 5;  ///< at least so long between checkpoints
   int threads = 1;                ///< used by up to train.shards shards
   std::function<void(const CurvePoint&)> on_point = {};
