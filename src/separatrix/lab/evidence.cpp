@@ -110,11 +110,10 @@ class Gatherer {
 
   /// Reads the model back from its file and verifies the certificate against that.
   bool recheck(const Certificate& certificate, const std::string& file) {
-    if (certificate.verdict == Verdict::undecided) return false;
     const ModelFile model = load_model(
         file, [this](const ModelSpec& spec) { return model_params(spec, catalogue_.blocks); });
-    const std::string wrong = catalogue_.certificates.make(certificate.method)
-                                  ->recheck(certificate, *task_, model.weights, catalogue_.blocks);
+    const std::string wrong = separatrix::recheck(certificate, *task_, model.weights,
+                                                  catalogue_.blocks, catalogue_.certificates);
     if (!wrong.empty()) say_(fmt::format("certificate of {}: recheck says: {}", file, wrong));
     return wrong.empty();
   }

@@ -50,4 +50,9 @@ Certificate certify(const Claim& claim, const Task& task, const Weights& weights
                     const Registry<Block>& blocks, const Registry<CertificateMethod>& methods,
                     const std::string& method = {});
 
+/// Independent verification: the certificate says proved or refuted, speaks of these weights, and
+/// its method's recheck agrees. Empty text = valid; otherwise what is wrong.
+std::string recheck(const Certificate& certificate, const Task& task, const Weights& weights,
+                    const Registry<Block>& blocks, const Registry<CertificateMethod>& methods);
+
 }  // namespace separatrix
