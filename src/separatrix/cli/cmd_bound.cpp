@@ -66,7 +66,7 @@ void add_bound(Command command, Session& session) {
       bounds.push_back(json);
       text += show(*bound, checked);
     }
-    if (bounds.empty() && too_large) throw *too_large;
+    if (bounds.empty() && too_large) throw Error(*too_large);
     if (bounds.empty()) text += "no bound is known for this task and length\n";
     session.print(
         {{"task", name}, {"length", o->task.length()}, {"bounds", bounds}, {"skipped", skipped}},
