@@ -41,9 +41,11 @@ std::int64_t system_seconds() {
 
 /// Throws unless the file is empty or a store that this code can read.
 void check_identity(Database& db) {
-  const std::int64_t application = db.number("PRAGMA application_id").value_or(0);
   const std::int64_t version = db.number("PRAGMA user_version").value_or(0);
   const bool empty = db.number("SELECT count(*) FROM sqlite_master").value_or(0) == 0;
+  // Last, because another process may be making the store right now, in one transaction: whatever
+  // of it the lines above have seen, this one then sees the mark.
+  const std::int64_t application = db.number("PRAGMA application_id").value_or(0);
   if (application != kApplicationId && !(application == 0 && version == 0 && empty))
     throw Error(ErrorKind::io, "not a store (another program's database)", db.path(),
                 "name another file, or one that does not exist yet");
