@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "separatrix/cli/session.h"
+#include "separatrix/lab/evidence.h"
 #include "separatrix/nn/model.h"
 
 namespace separatrix {
@@ -11,14 +12,6 @@ struct ConstructOptions {
   Index length = 0;
   Parameters knobs, task_parameters;
 };
-
-/// Attention heads of the whole model: the figure papers quote.
-Index count_heads(const ModelSpec& spec) {
-  Index heads = 0;
-  for (const LayerSpec& layer : spec.layers)
-    if (layer.config.contains("n_heads")) heads += layer.config.at("n_heads").get<Index>();
-  return heads;
-}
 
 }  // namespace
 
@@ -47,20 +40,12 @@ void add_construct(Command command, Session& session) {
                   entry.name + " does not cover these parameters of " + task_entry.name,
                   task_config.dump(), "see docs/constructions.md");
     const Weights weights = construction->build(task_config, o->length, catalogue.blocks);
-    if (!o->output.empty())
-      save_model(o->output, {weights, {{"construction", entry.name}, {"claim", to_json(*claim)}}});
+    if (!o->output.empty()) save_model(o->output, built_file(entry.name, *claim, weights));
     const ModelSpec& spec = weights.spec;
     const auto bits = state_bits(spec, catalogue.blocks);
-    const Json json = {{"construction", entry.name},
-                       {"task", task_entry.name},
-                       {"length", o->length},
-                       {"width", spec.d_model},
-                       {"layers", spec.layers.size()},
-                       {"heads", count_heads(spec)},
-                       {"parameters", weights.values.size()},
-                       {"state_bits", bits ? Json(*bits) : Json()},
-                       {"claim", to_json(*claim)},
-                       {"file", o->output}};
+    Json json = describe_built(entry.name, *claim, weights, catalogue.blocks);
+    json["claim"] = to_json(*claim);
+    json["file"] = o->output;
     session.print(
         json,
         fmt::format("{} for {} at length {}\n  width {}, {} layer{}, {} parameters{}\n"

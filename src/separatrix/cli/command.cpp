@@ -103,12 +103,12 @@ std::string Command::default_text(const Json& value) {
 
 void Command::add_option(const std::string& name, const std::string& help, const std::string& type,
                          std::function<void(const std::string&)> set) {
-  const char* placeholder = type == detail::type_name<Index>()    ? "N"
-                            : type == detail::type_name<double>() ? "X"
-                            : type == detail::type_name<bool>()   ? "true|false"
-                                                                  : "TEXT";
+  const char* shown_type = type == detail::type_name<Index>()    ? "N"
+                           : type == detail::type_name<double>() ? "X"
+                           : type == detail::type_name<bool>()   ? "true|false"
+                                                                 : "TEXT";
   app_->add_option_function<std::string>("--" + hyphens(name), std::move(set), help)
-      ->type_name(placeholder);
+      ->type_name(shown_type);
 }
 
 }  // namespace separatrix

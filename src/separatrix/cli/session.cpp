@@ -71,17 +71,12 @@ void check_model_fits(const ModelFile& file, const std::string& path, const Task
         "the model was made for other parameters of " + name + ": " + origin->task_config.dump(),
         path, "give the same parameters");
   const TaskInfo info = task.make(session)->info(task.length());
-  const ModelSpec& spec = file.weights.spec;
-  const auto require = [&](Index have, Index need, const char* what) {
-    if (have < need)
-      throw Error(ErrorKind::spec,
-                  std::string("the model's ") + what + " is " + std::to_string(have) +
-                      ", this length needs " + std::to_string(need),
-                  path, "use a model made for this task and length");
-  };
-  require(spec.vocab_size, info.vocab_size, "vocab_size");
-  require(spec.n_classes, info.n_classes, "n_classes");
-  if (spec.positions == "learned") require(spec.max_length, info.n_tokens, "max_length");
+  if (const auto misfit = find_misfit(file.weights.spec, info))
+    throw Error(ErrorKind::spec,
+                std::string("the model's ") + misfit->field + " is " +
+                    std::to_string(misfit->have) + ", this length needs " +
+                    std::to_string(misfit->need),
+                path, "use a model made for this task and length");
 }
 
 }  // namespace separatrix

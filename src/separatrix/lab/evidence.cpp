@@ -11,7 +11,6 @@
 #include "separatrix/base/hash.h"
 #include "separatrix/base/names.h"
 #include "separatrix/lab/machine.h"
-#include "separatrix/model/model_file.h"
 #include "separatrix/nn/model.h"
 
 namespace separatrix {
@@ -70,10 +69,10 @@ class Gatherer {
     if (is_ours(kept) && kept->value("weights_sha256", "") == hash && std::filesystem::exists(file))
       return std::pair(made->model_class(), *kept);
     make_folder(folder_);
-    save_model(file, {weights, {{"construction", name}, {"claim", to_json(*claim)}}});
+    save_model(file, built_file(name, *claim, weights));
     const Certificate certificate =
         certify(*claim, *task_, weights, catalogue_.blocks, catalogue_.certificates);
-    Json finding = shape_of(name, weights);
+    Json finding = describe_built(name, *claim, weights, catalogue_.blocks);
     finding["weights_sha256"] = hash;
     finding["model_file"] = file;
     finding["certificate"] = to_json(certificate);
@@ -91,21 +90,6 @@ class Gatherer {
  private:
   bool is_ours(const std::optional<Json>& finding) const {
     return finding && finding->value("program", "") == version_;
-  }
-
-  Json shape_of(const std::string& name, const Weights& weights) const {
-    const std::optional<Index> bits = state_bits(weights.spec, catalogue_.blocks);
-    Index heads = 0;
-    for (const LayerSpec& layer : weights.spec.layers)
-      heads = std::max(heads, layer.config.value("n_heads", Index(0)));
-    return {{"construction", name},
-            {"task", config_.task},
-            {"length", config_.length},
-            {"width", weights.spec.d_model},
-            {"layers", weights.spec.layers.size()},
-            {"heads", heads},
-            {"parameters", weights.values.size()},
-            {"state_bits", bits ? Json(*bits) : Json(nullptr)}};
   }
 
   /// Reads the model back from its file and verifies the certificate against that.
@@ -156,6 +140,26 @@ auto construction_rank(const Json& built) {
 }
 
 }  // namespace
+
+Json describe_built(const std::string& construction, const Claim& claim, const Weights& weights,
+                    const Registry<Block>& blocks) {
+  const std::optional<Index> bits = state_bits(weights.spec, blocks);
+  Index heads = 0;
+  for (const LayerSpec& layer : weights.spec.layers)
+    heads = std::max(heads, layer.config.value("n_heads", Index(0)));
+  return {{"construction", construction},
+          {"task", claim.task},
+          {"length", claim.length},
+          {"width", weights.spec.d_model},
+          {"layers", weights.spec.layers.size()},
+          {"heads", heads},
+          {"parameters", weights.values.size()},
+          {"state_bits", bits ? Json(*bits) : Json(nullptr)}};
+}
+
+ModelFile built_file(const std::string& construction, const Claim& claim, const Weights& weights) {
+  return {weights, {{"construction", construction}, {"claim", to_json(claim)}}};
+}
 
 Evidence gather_evidence(const SeparateConfig& config, const Catalogue& catalogue, Store& store,
                          const std::string& experiment,

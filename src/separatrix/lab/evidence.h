@@ -5,6 +5,7 @@
 #include <string>
 
 #include "separatrix/lab/separate.h"
+#include "separatrix/model/model_file.h"
 
 namespace separatrix {
 
@@ -13,6 +14,13 @@ struct Evidence {
   std::map<Resource, Json> bounds;           ///< largest whose witness checks
   std::map<ModelClass, Json> constructions;  ///< smallest, proved before undecided
 };
+
+/// {"construction", "task", "length", "width", "layers", "heads", "parameters", "state_bits"} of a
+/// built construction.
+Json describe_built(const std::string& construction, const Claim& claim, const Weights& weights,
+                    const Registry<Block>& blocks);
+/// Its model file, which says what it claims.
+ModelFile built_file(const std::string& construction, const Claim& claim, const Weights& weights);
 
 /// Computes every bound and construction that applies to the task, checks and certifies them, and
 /// keeps all in the store ("bound", "construction", "certificate") and the models and certificates

@@ -17,6 +17,14 @@ namespace separatrix {
 ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks,
                   const std::string& where = {});
 
+/// A size of the model that is too small for a task.
+struct Misfit {
+  const char* field;  ///< of ModelSpec
+  Index have = 0, need = 0;
+};
+/// The first one, or nullopt when every input of the task can be read and every answer named.
+std::optional<Misfit> find_misfit(const ModelSpec& spec, const TaskInfo& info);
+
 /// Every parameter of the model, in buffer order: "embedding" [V, D], "positions" [max_length, D],
 /// "layers.<i>.norm.gain|bias" [D], "layers.<i>.<block>.<name>", "norm.gain|bias" [D], "head" [D,
 /// C], "head_bias" [C].

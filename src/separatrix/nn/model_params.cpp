@@ -91,6 +91,15 @@ ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks, const st
   return resolved;
 }
 
+std::optional<Misfit> find_misfit(const ModelSpec& spec, const TaskInfo& info) {
+  if (spec.vocab_size < info.vocab_size)
+    return Misfit{"vocab_size", spec.vocab_size, info.vocab_size};
+  if (spec.n_classes < info.n_classes) return Misfit{"n_classes", spec.n_classes, info.n_classes};
+  if (spec.positions == "learned" && spec.max_length < info.n_tokens)
+    return Misfit{"max_length", spec.max_length, info.n_tokens};
+  return std::nullopt;
+}
+
 std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>& blocks) {
   const Index D = spec.d_model;
   // Behind a norm only the relative change of embeddings and positions counts, and Adam moves every

@@ -1,18 +1,13 @@
+#include "separatrix/nn/model.h"
 #include "separatrix/proofs/run.h"
 
 namespace separatrix {
-
-/// Whether every input of the task can be read and every answer named.
-static bool takes_inputs(const ModelSpec& spec, const TaskInfo& info) {
-  return spec.vocab_size >= info.vocab_size && spec.n_classes >= info.n_classes &&
-         (spec.positions != "learned" || spec.max_length >= info.n_tokens);
-}
 
 Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
                     const Registry<Block>& blocks, const Registry<CertificateMethod>& methods,
                     const std::string& method) {
   task.check_length(claim.length);
-  if (!takes_inputs(weights.spec, task.info(claim.length)))
+  if (find_misfit(weights.spec, task.info(claim.length)))
     throw Error(ErrorKind::spec,
                 "the model does not take the inputs of " + claim.task + " at length " +
                     std::to_string(claim.length),
@@ -36,7 +31,7 @@ std::string recheck(const Certificate& certificate, const Task& task, const Weig
   if (certificate.weights_sha256 != weights_sha256(weights))
     return "the certificate speaks of other weights";
   task.check_length(certificate.claim.length);
-  if (!takes_inputs(weights.spec, task.info(certificate.claim.length)))
+  if (find_misfit(weights.spec, task.info(certificate.claim.length)))
     return "the model does not take the inputs that the certificate speaks of";
   return methods.make(certificate.method)->recheck(certificate, task, weights, blocks);
 }

@@ -18,33 +18,6 @@ void visit(V& v, SetDisjointnessConfig& c) {
 constexpr Token kIntersecting = 0, kDisjoint = 1;
 constexpr Token kEos = 2;
 
-/// State: (disjoint so far, bits of x that still wait for their partner ..), only (0) once a common
-/// element was seen.
-class Intersect final : public StreamingReference {
- public:
-  Intersect(PairLayout layout, Index length) : layout_(layout), length_(length) {}
-  State start() const override { return {kDisjoint}; }
-  State step(const State& state, Token token, Index t) const override {
-    if (t == length_ || state[0] == kIntersecting) return {state[0]};
-    State next(state);
-    const bool is_x = layout_.interleaved ? t % 2 == 0 : t < length_ / 2;
-    if (is_x)
-      next.push_back(token);
-    else if (next[1] == 1 && token == 1)
-      next = {kIntersecting};
-    else
-      next.erase(next.begin() + 1);
-    return next;
-  }
-  Token output(const State& state, Index t) const override {
-    return t == length_ ? state[0] : kIgnore;
-  }
-
- private:
-  PairLayout layout_;
-  Index length_;
-};
-
 /// Tokens: bits 0 and 1, EOS = 2. The indicator bits x, y of two subsets of {0 .. N/2-1}, then EOS,
 /// whose target is 1 if no i has x_i = y_i = 1, else 0.   [bhattamishra2024]
 class SetDisjointness final : public Task {
@@ -113,7 +86,8 @@ class SetDisjointness final : public Task {
            layout_.words() + "; answer at the end whether they are disjoint";
   }
   std::unique_ptr<StreamingReference> streaming(Index length) const override {
-    return std::make_unique<Intersect>(layout_, length);
+    return std::make_unique<PairReader>(layout_, length,
+                                        [](Token x, Token y) { return x == 1 && y == 1; });
   }
 
  private:

@@ -20,33 +20,6 @@ void visit(V& v, StringEqualityConfig& c) {
 
 constexpr Token kUnequal = 0, kEqual = 1;
 
-/// State: (equal so far, symbols of x that still wait for their partner ..), only (0) once a
-/// difference was seen.
-class Compare final : public StreamingReference {
- public:
-  Compare(PairLayout layout, Index length) : layout_(layout), length_(length) {}
-  State start() const override { return {kEqual}; }
-  State step(const State& state, Token token, Index t) const override {
-    if (t == length_ || state[0] == kUnequal) return {state[0]};
-    State next(state);
-    const bool is_x = layout_.interleaved ? t % 2 == 0 : t < length_ / 2;
-    if (is_x)
-      next.push_back(token);
-    else if (next[1] == token)
-      next.erase(next.begin() + 1);
-    else
-      next = {kUnequal};
-    return next;
-  }
-  Token output(const State& state, Index t) const override {
-    return t == length_ ? state[0] : kIgnore;
-  }
-
- private:
-  PairLayout layout_;
-  Index length_;
-};
-
 /// Tokens: symbols 0 .. q-1, EOS = q. Two strings x, y of N/2 symbols, then EOS, whose target is 1
 /// if x = y, else 0.   [bhattamishra2024]
 class StringEquality final : public Task {
@@ -115,7 +88,7 @@ class StringEquality final : public Task {
            "; answer at the end whether they are equal";
   }
   std::unique_ptr<StreamingReference> streaming(Index length) const override {
-    return std::make_unique<Compare>(layout_, length);
+    return std::make_unique<PairReader>(layout_, length, [](Token x, Token y) { return x != y; });
   }
 
  private:

@@ -170,17 +170,13 @@ class Run {
 
 /// The model must be able to read every input of the task and to name every answer.
 void check_fit(const TrialSpec& spec, const TaskInfo& info) {
-  const auto require = [&](Index have, Index need, const char* field) {
-    if (have < need)
-      throw Error(ErrorKind::spec,
-                  std::string("the model's ") + field + " is " + std::to_string(have) +
-                      ", the task needs " + std::to_string(need),
-                  std::string("model/") + field, std::string("raise ") + field);
-  };
-  require(spec.model.vocab_size, info.vocab_size, "vocab_size");
-  require(spec.model.n_classes, info.n_classes, "n_classes");
-  if (spec.model.positions == "learned")
-    require(spec.model.max_length, info.n_tokens, "max_length");
+  if (const auto misfit = find_misfit(spec.model, info)) {
+    const std::string field = misfit->field;
+    throw Error(ErrorKind::spec,
+                "the model's " + field + " is " + std::to_string(misfit->have) +
+                    ", the task needs " + std::to_string(misfit->need),
+                "model/" + field, "raise " + field);
+  }
 }
 
 }  // namespace
