@@ -121,15 +121,17 @@ TEST(Adding, BoundsWitnessHoldsAndABrokenOneDoesNot) {
   const auto method = bounds.make("majority-counts");
   const auto task = majority();
   for (Index length : {1, 2, 9, 16}) {
-    auto bound = method->compute(*task, "majority", length);
-    ASSERT_TRUE(bound);
-    EXPECT_EQ(bound->count, length / 2 + 1);
-    EXPECT_TRUE(method->check(*task, *bound).valid) << length;
+    const BoundRequest request{.task = *task, .task_name = "majority", .length = length};
+    const std::vector<Bound> found = method->compute(request);
+    ASSERT_EQ(found.size(), 1u);
+    Bound bound = found.front();
+    EXPECT_EQ(bound.count, length / 2 + 1);
+    EXPECT_TRUE(method->check(request, bound).valid) << length;
     if (length < 2) continue;
-    bound->witness["suffix_ones"][0] = 0;
-    EXPECT_FALSE(method->check(*task, *bound).valid) << length;
+    bound.witness["suffix_ones"][0] = 0;
+    EXPECT_FALSE(method->check(request, bound).valid) << length;
   }
-  EXPECT_FALSE(method->compute(*task, "mqar", 8));
+  EXPECT_TRUE(method->compute({.task = *task, .task_name = "mqar", .length = 8}).empty());
 }
 
 TEST(Adding, ConstructionIsProvedOnEveryInputAndAFlippedWeightIsRefuted) {

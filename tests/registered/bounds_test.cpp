@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/bounds/bound.h"
-#include "separatrix/bounds/enumeration.h"
-#include "separatrix/bounds/index_lookup.h"
+#include "separatrix/bounds/closed_forms/index_lookup.h"
+#include "separatrix/bounds/recurrent/enumeration.h"
 
 namespace separatrix {
 namespace {
@@ -19,6 +19,15 @@ struct Fixture {
     register_bounds(bounds);
   }
 };
+
+/// A request for a task with its defaults written out.
+BoundRequest ask(const Fixture& f, const Task& task, const std::string& name, const Json& config,
+                 Index length) {
+  return {.task = task,
+          .task_name = name,
+          .task_config = f.tasks.find(name).resolve(config, ""),
+          .length = length};
+}
 
 std::string config_text(const std::string& name, const Json& config) {
   return name + " " + config.dump();
@@ -113,10 +122,10 @@ TEST(Enumeration, AgreesWithBruteForceAtEveryCut) {
         const BruteCut brute = brute_cut(*task, n, cut.split);
         EXPECT_EQ(cut.exact, brute.total()) << config_text(name, config) << n << " " << cut.split;
         if (cut.exact)
-          EXPECT_EQ(cut.count, brute.distinct())
+          EXPECT_EQ(cut.count, long(brute.distinct()))
               << config_text(name, config) << " N=" << n << " cut " << cut.split;
         else
-          EXPECT_LE(cut.count, brute.distinct());
+          EXPECT_LE(cut.count, long(brute.distinct()));
         EXPECT_GE(cut.count, 1);
       }
     }
@@ -132,7 +141,7 @@ TEST(IndexLookup, ClosedFormEqualsEnumerationAtEveryCut) {
         for (const CutCount& cut : classes_per_cut(*task, n)) {
           EXPECT_TRUE(cut.exact);
           EXPECT_EQ(index_lookup_classes({q, n, std::string(query) == "first", cut.split}),
-                    long(cut.count))
+                    cut.count)
               << "q=" << q << " N=" << n << " " << query << " cut " << cut.split;
         }
       }
@@ -146,29 +155,30 @@ TEST(Bounds, WitnessesHoldAndTamperedOnesDoNot) {
     for (const Index n : small_lengths(*task, 2000))
       for (const std::string& method_name : f.bounds.names()) {
         const auto method = f.bounds.make(method_name);
-        const std::optional<Bound> bound = method->compute(*task, name, n);
-        if (!bound) continue;
-        ++checked;
-        const std::string what = config_text(name, config) + " " + method_name;
-        const WitnessCheck check = method->check(*task, *bound);
-        EXPECT_TRUE(check.valid) << what << ": " << check.how;
-        EXPECT_FALSE(check.how.empty());
-        Bound more = *bound;
-        more.count += 1;
-        EXPECT_FALSE(method->check(*task, more).valid) << what;
-        Bound other_cut = *bound;
-        other_cut.split += 1;
-        EXPECT_FALSE(method->check(*task, other_cut).valid) << what;
-        Bound empty = *bound;
-        empty.witness = Json::object();
-        EXPECT_FALSE(method->check(*task, empty).valid) << what;
-        if (bound->witness.contains("prefixes") && bound->count > 1) {
-          Bound twice = *bound;  // one class counted twice
-          twice.witness["prefixes"][1] = twice.witness["prefixes"][0];
-          EXPECT_FALSE(method->check(*task, twice).valid) << what;
-          Bound blind = *bound;  // nothing tells them apart
-          blind.witness["suffixes"] = Json::array();
-          EXPECT_FALSE(method->check(*task, blind).valid) << what;
+        const BoundRequest request = ask(f, *task, name, config, n);
+        for (const Bound& bound : method->compute(request)) {
+          ++checked;
+          const std::string what = config_text(name, config) + " " + method_name;
+          const WitnessCheck check = method->check(request, bound);
+          EXPECT_TRUE(check.valid) << what << ": " << check.how;
+          EXPECT_FALSE(check.how.empty());
+          Bound more = bound;
+          more.count += 1;
+          EXPECT_FALSE(method->check(request, more).valid) << what;
+          Bound other_cut = bound;
+          other_cut.split += 1;
+          EXPECT_FALSE(method->check(request, other_cut).valid) << what;
+          Bound empty = bound;
+          empty.witness = Json::object();
+          EXPECT_FALSE(method->check(request, empty).valid) << what;
+          if (bound.witness.contains("prefixes") && bound.count > 1) {
+            Bound twice = bound;  // one class counted twice
+            twice.witness["prefixes"][1] = twice.witness["prefixes"][0];
+            EXPECT_FALSE(method->check(request, twice).valid) << what;
+            Bound blind = bound;  // nothing tells them apart
+            blind.witness["suffixes"] = Json::array();
+            EXPECT_FALSE(method->check(request, blind).valid) << what;
+          }
         }
       }
   }
@@ -179,31 +189,34 @@ TEST(Bounds, LargeEnumerationSaysWhatItSampled) {
   const Fixture f;
   const auto task = f.tasks.make("index-lookup", {{"alphabet", 4}});
   const auto method = f.bounds.make("myhill-nerode");
-  const auto bound = method->compute(*task, "index-lookup", 6);
-  ASSERT_TRUE(bound);
+  const BoundRequest request = ask(f, *task, "index-lookup", {{"alphabet", 4}}, 6);
+  const std::vector<Bound> found = method->compute(request);
+  ASSERT_EQ(found.size(), 1u);
+  const Bound* const bound = &found.front();
   EXPECT_EQ(bound->count, 4096);
   EXPECT_EQ(bound->split, 6);
   EXPECT_TRUE(bound->exact);
-  const WitnessCheck check = method->check(*task, *bound);
+  const WitnessCheck check = method->check(request, *bound);
   EXPECT_TRUE(check.valid);
   EXPECT_NE(check.how.find("among 128 of 4096"), std::string::npos) << check.how;
   Bound more = *bound;
   more.count = 4097;
-  EXPECT_FALSE(method->check(*task, more).valid);
+  EXPECT_FALSE(method->check(request, more).valid);
 }
 
 TEST(Bounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
   const Fixture f;
   const auto task = f.tasks.make("index-lookup");
   try {
-    f.bounds.make("myhill-nerode")->compute(*task, "index-lookup", 100);
+    f.bounds.make("myhill-nerode")->compute(ask(f, *task, "index-lookup", Json::object(), 100));
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::spec);
     EXPECT_NE(std::string(e.what()).find("instances"), std::string::npos);
   }
   try {
-    f.bounds.make("closed-form")->compute(*task, "index-lookup", 10'000'000);
+    f.bounds.make("closed-form")
+        ->compute(ask(f, *task, "index-lookup", Json::object(), 10'000'000));
     FAIL();
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("has 7500000 bytes"), std::string::npos) << e.what();
@@ -214,19 +227,22 @@ TEST(ClosedForm, TwentySymbolsOfSixtyFourNeed120Bits) {
   const Fixture f;
   const auto task = f.tasks.make("index-lookup");
   const auto method = f.bounds.make("closed_form");
-  const auto bound = method->compute(*task, "index_lookup", 20);
-  ASSERT_TRUE(bound);
+  const BoundRequest request = ask(f, *task, "index_lookup", Json::object(), 20);
+  const std::vector<Bound> found = method->compute(request);
+  ASSERT_EQ(found.size(), 1u);
+  const Bound* const bound = &found.front();
   EXPECT_EQ(bound->bits(), 120);
   EXPECT_EQ(bound->count.get_str(), "1329227995784915872903807060280344576");
-  const WitnessCheck check = method->check(*task, *bound);
+  const WitnessCheck check = method->check(request, *bound);
   EXPECT_TRUE(check.valid);
   EXPECT_EQ(check.how, "rule on 1000 random pairs, seed 0");
   // A rule for the other order, or another task's labels, must not pass.
   Bound wrong = *bound;
   wrong.split = 2;
-  EXPECT_FALSE(method->check(*task, wrong).valid);
+  EXPECT_FALSE(method->check(request, wrong).valid);
   const auto first = f.tasks.make("index-lookup", {{"query", "first"}});
-  EXPECT_FALSE(method->check(*first, *bound).valid);
+  const BoundRequest other = ask(f, *first, "index-lookup", {{"query", "first"}}, 20);
+  EXPECT_FALSE(method->check(other, *bound).valid);
 }
 
 TEST(ClosedForm, AMillionSymbolsTakeUnderASecond) {
@@ -234,16 +250,18 @@ TEST(ClosedForm, AMillionSymbolsTakeUnderASecond) {
   const auto task = f.tasks.make("index-lookup");
   const auto method = f.bounds.make("closed-form");
   const auto begin = std::chrono::steady_clock::now();
-  const auto bound = method->compute(*task, "index-lookup", 1'000'000);
-  ASSERT_TRUE(bound);
-  EXPECT_EQ(bound->bits(), 6'000'000);
+  const std::vector<Bound> found =
+      method->compute(ask(f, *task, "index-lookup", Json::object(), 1'000'000));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found.front().bits(), 6'000'000);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
   for (const Index n : {200, 100'000}) {
     const auto query_first = f.tasks.make("index-lookup", {{"query", "first"}});
-    const auto small = method->compute(*query_first, "index-lookup", n);
-    ASSERT_TRUE(small);
-    EXPECT_EQ(small->count, long(n - 1 + 64));
-    EXPECT_TRUE(method->check(*query_first, *small).valid);
+    const BoundRequest request = ask(f, *query_first, "index-lookup", {{"query", "first"}}, n);
+    const std::vector<Bound> small = method->compute(request);
+    ASSERT_EQ(small.size(), 1u);
+    EXPECT_EQ(small.front().count, long(n - 1 + 64));
+    EXPECT_TRUE(method->check(request, small.front()).valid);
   }
 }
 

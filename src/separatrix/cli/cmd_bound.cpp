@@ -34,6 +34,10 @@ void add_bound(Command command, Session& session) {
     const auto task = o->task.make(session);
     const std::string name = o->task.name(session);
     const auto& methods = session.catalogue.bounds;
+    const BoundRequest request{.task = *task,
+                               .task_name = name,
+                               .task_config = o->task.config(session),
+                               .length = o->task.length()};
     Json bounds = Json::array(), skipped = Json::array();
     std::string text = fmt::format("{}, length {}: {}\n", name, o->task.length(),
                                    task->describe(o->task.length()));
@@ -42,29 +46,30 @@ void add_bound(Command command, Session& session) {
     for (const auto& entry : methods.entries()) {
       if (!o->method.empty() && !same_name(entry.name, o->method)) continue;
       const auto method = methods.make(entry.name);
-      std::optional<Bound> bound;
+      std::vector<Bound> found;
       try {
-        bound = method->compute(*task, name, o->task.length());
+        found = method->compute(request);
       } catch (const Error& e) {  // this method will not fit; another may
         if (!too_large) too_large = e;
         skipped.push_back({{"method", entry.name}, {"reason", e.what()}});
       }
-      if (!bound) continue;
-      Json json = to_json(*bound);
-      std::string checked;
-      json["checked"] = false;
-      if (o->check) {
-        const WitnessCheck verdict = method->check(*task, *bound);
-        checked = verdict.how;
-        json["checked"] = verdict.valid;
-        json["checked_how"] = verdict.how;
-        if (!verdict.valid) {
-          session.exit_code = 1;
-          checked = "FAILED, " + verdict.how;
+      for (const Bound& bound : found) {
+        Json json = to_json(bound);
+        std::string checked;
+        json["checked"] = false;
+        if (o->check) {
+          const WitnessCheck verdict = method->check(request, bound);
+          checked = verdict.how;
+          json["checked"] = verdict.valid;
+          json["checked_how"] = verdict.how;
+          if (!verdict.valid) {
+            session.exit_code = 1;
+            checked = "FAILED, " + verdict.how;
+          }
         }
+        bounds.push_back(json);
+        text += show(bound, checked);
       }
-      bounds.push_back(json);
-      text += show(*bound, checked);
     }
     if (bounds.empty() && too_large) throw Error(*too_large);
     if (bounds.empty()) text += "no bound is known for this task and length\n";

@@ -37,9 +37,14 @@ class Gatherer {
   std::optional<Json> bound(const std::string& method) {
     if (auto kept = store_.finding(experiment_, "bound", method); is_ours(kept)) return kept;
     const auto made = catalogue_.bounds.make(method);
-    const std::optional<Bound> bound = made->compute(*task_, config_.task, config_.length);
-    if (!bound) return std::nullopt;
-    const WitnessCheck check = made->check(*task_, *bound);
+    const BoundRequest request{.task = *task_,
+                               .task_name = config_.task,
+                               .task_config = config_.task_config,
+                               .length = config_.length};
+    const std::vector<Bound> bounds = made->compute(request);
+    if (bounds.empty()) return std::nullopt;
+    const Bound* const bound = &bounds.front();
+    const WitnessCheck check = made->check(request, *bound);
     if (!check.valid) {
       say_(
           fmt::format("bound {}: its witness is wrong ({}), so it is not used", method, check.how));

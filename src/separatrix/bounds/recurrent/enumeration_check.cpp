@@ -2,7 +2,7 @@
 #include <set>
 
 #include "separatrix/base/hash.h"
-#include "separatrix/bounds/enumeration_witness.h"
+#include "separatrix/bounds/recurrent/enumeration_witness.h"
 
 // Checks what enumeration.cpp claims, without its code: the pairs of the witness one by one through
 // Task::label, and the whole count once more by writing out every row of the matrix (prefix,

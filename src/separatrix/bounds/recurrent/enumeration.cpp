@@ -1,9 +1,9 @@
-#include "separatrix/bounds/enumeration.h"
+#include "separatrix/bounds/recurrent/enumeration.h"
 
 #include <algorithm>
 
-#include "separatrix/bounds/enumeration_witness.h"
-#include "separatrix/bounds/residuals.h"
+#include "separatrix/bounds/recurrent/enumeration_witness.h"
+#include "separatrix/bounds/recurrent/residuals.h"
 
 namespace separatrix {
 namespace {
@@ -17,7 +17,7 @@ void visit(V&, MyhillNerodeConfig&) {}
 std::vector<CutCount> count_cuts(const Residuals& residuals) {
   std::vector<CutCount> cuts;
   for (Index t = 0; t < Index(residuals.levels.size()); ++t)
-    cuts.push_back({t, Index(distinguishable_classes(residuals, t).size()),
+    cuts.push_back({t, mpz_class(long(distinguishable_classes(residuals, t).size())),
                     bool(residuals.total[std::size_t(t)])});
   return cuts;
 }
@@ -51,25 +51,26 @@ class MyhillNerode final : public BoundMethod {
   using Config = MyhillNerodeConfig;
   explicit MyhillNerode(const Config&) {}
 
-  std::optional<Bound> compute(const Task& task, const std::string&, Index length) const override {
-    const Residuals residuals = fold_residuals(task, length, kMaxInstances);
-    if (!residuals.causal) return std::nullopt;
+  std::vector<Bound> compute(const BoundRequest& request) const override {
+    const Residuals residuals = fold_residuals(request.task, request.length, kMaxInstances);
+    if (!residuals.causal) return {};
     const std::vector<CutCount> cuts = count_cuts(residuals);
     const auto worst =
         std::max_element(cuts.begin(), cuts.end(),
                          [](const CutCount& a, const CutCount& b) { return a.count < b.count; });
     const bool exact = std::all_of(cuts.begin(), cuts.end(), [](CutCount c) { return c.exact; });
-    return Bound{.method = "myhill-nerode",
-                 .theorem = "nerode1958 thm 2, per length (docs/theory.md, Recurrent state)",
-                 .resource = Resource::recurrent_state_bits,
-                 .length = length,
-                 .split = worst->split,
-                 .count = mpz_class(long(worst->count)),
-                 .exact = exact,
-                 .witness = find_witness(residuals, worst->split)};
+    return {{.method = "myhill-nerode",
+             .theorem = "nerode1958 thm 2, per length (docs/theory.md, Recurrent state)",
+             .resource = Resource::recurrent_state_bits,
+             .length = request.length,
+             .split = worst->split,
+             .count = worst->count,
+             .exact = exact,
+             .cuts = cuts,
+             .witness = find_witness(residuals, worst->split)}};
   }
-  WitnessCheck check(const Task& task, const Bound& bound) const override {
-    return check_enumeration(task, bound);
+  WitnessCheck check(const BoundRequest& request, const Bound& bound) const override {
+    return check_enumeration(request.task, bound);
   }
 };
 

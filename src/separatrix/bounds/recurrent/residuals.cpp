@@ -1,4 +1,4 @@
-#include "separatrix/bounds/residuals.h"
+#include "separatrix/bounds/recurrent/residuals.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
-#include "separatrix/bounds/index_lookup.h"
+#include "separatrix/bounds/closed_forms/index_lookup.h"
 
 #include <cassert>
 #include <cmath>
 
 #include "separatrix/bounds/bound.h"
-#include "separatrix/bounds/index_lookup_witness.h"
+#include "separatrix/bounds/closed_forms/index_lookup_witness.h"
 
 namespace separatrix {
 namespace {
@@ -15,22 +15,16 @@ struct ClosedFormConfig {};
 template <class V>
 void visit(V&, ClosedFormConfig&) {}
 
-/// The position token stands where the legal tokens are not the classes 0 .. q-1.
-bool query_is_first(const Task& task, Index length) {
-  return task.legal_next({}, length).front() >= task.info(length).n_classes;
-}
-
 class ClosedForm final : public BoundMethod {
  public:
   using Config = ClosedFormConfig;
   explicit ClosedForm(const Config&) {}
 
-  std::optional<Bound> compute(const Task& task, const std::string& task_name,
-                               Index length) const override {
-    if (!same_name(task_name, "index-lookup")) return std::nullopt;
-    task.check_length(length);
-    const Index q = task.info(length).n_classes;
-    const bool first = query_is_first(task, length);
+  std::vector<Bound> compute(const BoundRequest& request) const override {
+    if (!same_name(request.task_name, "index-lookup")) return {};
+    const Index length = request.length;
+    const Index q = request.task_config.at("alphabet");
+    const bool first = same_name(request.task_config.at("query").get<std::string>(), "first");
     const double bits = double(length) * std::log2(double(q));
     if (!first && bits > kMaxCountBits)
       throw Error(ErrorKind::spec,
@@ -39,17 +33,17 @@ class ClosedForm final : public BoundMethod {
                       std::to_string(std::llround(kMaxCountBits / 8)),
                   "closed-form", "take a shorter length");
     const Index split = first ? 2 : length;
-    return Bound{.method = "closed-form",
-                 .theorem = "bhattamishra2024 (docs/theory.md, Index lookup)",
-                 .resource = Resource::recurrent_state_bits,
-                 .length = length,
-                 .split = split,
-                 .count = index_lookup_classes({q, length, first, split}),
-                 .exact = true,
-                 .witness = index_lookup_witness(first)};
+    return {{.method = "closed-form",
+             .theorem = "bhattamishra2024 (docs/theory.md, Index lookup)",
+             .resource = Resource::recurrent_state_bits,
+             .length = length,
+             .split = split,
+             .count = index_lookup_classes({q, length, first, split}),
+             .exact = true,
+             .witness = index_lookup_witness(first)}};
   }
-  WitnessCheck check(const Task& task, const Bound& bound) const override {
-    return check_index_lookup(task, bound);
+  WitnessCheck check(const BoundRequest& request, const Bound& bound) const override {
+    return check_index_lookup(request.task, bound);
   }
 };
 

@@ -2,15 +2,9 @@
 
 #include <vector>
 
-#include "separatrix/tasks/task.h"
+#include "separatrix/bounds/bound.h"
 
 namespace separatrix {
-
-/// States that a machine reading left to right needs after `split` tokens.
-struct CutCount {
-  Index split = 0, count = 0;
-  bool exact = false;  ///< the minimum; otherwise that many prefixes are pairwise distinguishable
-};
 
 /// One entry per cut 0 .. n_tokens, by enumeration of all instances; the target at the last token
 /// read belongs to what the state must know. Empty when a target depends on later tokens. Throws

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <map>
 
-#include "separatrix/bounds/index_lookup_witness.h"
+#include "separatrix/bounds/closed_forms/index_lookup_witness.h"
 
 // Carries out the rule of a closed-form witness with Task::label and Task::legal_next alone: all
 // pairs of the classes it names when they are few, drawn pairs otherwise.
