@@ -1,5 +1,6 @@
 #include "separatrix/bounds/bound.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 
@@ -10,6 +11,22 @@ namespace separatrix {
 std::string to_string(Resource resource) {
   return resource == Resource::recurrent_state_bits ? "recurrent_state_bits"
                                                     : "one_layer_transformer_bits";
+}
+
+void check_numbers(const OneLayerNumbers& numbers) {
+  constexpr double kMost = 0x1p20;  // no machine has more; sums of products stay far from overflow
+  OneLayerNumbers copy(numbers);
+  auto check = [&](const std::string& name, const auto& value, const char*) {
+    using T = std::remove_cvref_t<decltype(value)>;
+    const bool whole = std::is_integral_v<T>, width = name == "value_width";
+    const double x = double(value);
+    if (std::isfinite(x) && (width ? x >= 0 : x > 0) && (!whole || x <= kMost)) return;
+    std::string flag = "--" + name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    throw Error(ErrorKind::usage, "value is out of range", flag,
+                whole ? "choose a whole number from 1 to 1048576" : "choose a positive number");
+  };
+  visit(check, copy);
 }
 
 Index Bound::bits() const {

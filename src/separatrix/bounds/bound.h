@@ -30,6 +30,19 @@ struct OneLayerNumbers {
   double lipschitz = 1;   ///< Lambda: of the read-out, sup norm over all head outputs
   double margin = 0.5;    ///< mu: by which the right answer beats every other
 };
+template <class V>
+void visit(V& v, OneLayerNumbers& n) {
+  v("precision", n.precision, "one layer: p, bits of a number that the attention keeps");
+  v("heads", n.heads, "one layer: H");
+  v("value_width", n.value_width, "one layer: d_v of a head; 0 = ask for the smallest");
+  v("value_bound", n.value, "one layer, margin: V, the largest entry of a value");
+  v("score_bound", n.score, "one layer, margin: S, the largest score");
+  v("lipschitz", n.lipschitz, "one layer, margin: Lambda of what follows the heads");
+  v("margin", n.margin, "one layer, margin: mu, by which the right answer wins");
+}
+/// Throws Error(usage) naming the flag unless all are finite and positive (value_width: not
+/// negative), and widths, heads and precision at most 2^20.
+void check_numbers(const OneLayerNumbers& numbers);
 
 /// What is asked of a method.
 struct BoundRequest {

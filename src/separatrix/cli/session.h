@@ -27,6 +27,7 @@ class TaskArguments {
   /// `required`: whether TASK and --length must be given.
   void add(Command& command, const Session& session, bool required = true);
   bool given() const { return !name_.empty(); }
+  bool is_all() const { return name_ == "all"; }  ///< every task, where a command allows it
 
   std::unique_ptr<Task> make(const Session& session) const;  ///< also checks the length
   Json config(const Session& session) const;                 ///< all defaults written out

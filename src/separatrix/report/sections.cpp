@@ -84,6 +84,12 @@ std::string learned_sentences(const ReportData& data) {
 std::string impossible_cell(const Json& bound) {
   const double bits = number_at(bound, "bits", -1);
   if (bits < 0) return "<span class=\"none\">no bound</span>";
+  const Json& inequality = member_at(bound, "inequality");
+  if (inequality.is_object())
+    return strong(fmt::format("{:.0f}", number_at(inequality, "smallest_width", 0)),
+                  "heads x value width") +
+           "<small>" + escape_html(text_at(inequality, "arithmetic")) + "</small><small>" +
+           escape_html(dashed(text_at(bound, "method"))) + "</small>";
   std::string out = strong(fmt::format("{:.0f}", bits), "bits");
   out += member_at(bound, "exact") == true ? "<small>exact minimum</small>"
                                            : "<small>lower bound</small>";
@@ -163,7 +169,13 @@ std::string bound_record(const SeparationRow& row) {
   if (!bound.is_object()) return {};
   std::string out =
       fmt::format("<h3>Impossible below: {}</h3>\n<dl class=\"facts\">\n", escape_html(row.label));
-  out += entry("states needed", large_count(text_at(bound, "count")));
+  if (const Json& inequality = member_at(bound, "inequality"); inequality.is_object()) {
+    out += entry("inequality", escape_html(text_at(inequality, "formula")));
+    out += entry("arithmetic", escape_html(text_at(inequality, "arithmetic")));
+    out += entry("input divided", escape_html(text_at(inequality, "partition")));
+  } else {
+    out += entry("states needed", large_count(text_at(bound, "count")));
+  }
   out += entry("bits", escape_html(text_at(bound, "bits")));
   out += entry("method", escape_html(dashed(text_at(bound, "method"))));
   out += entry("theorem", escape_html(text_at(bound, "theorem")));

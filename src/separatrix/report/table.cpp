@@ -56,8 +56,10 @@ std::string joined(const std::vector<Line>& lines) {
 std::string impossible_text(const Json& bound) {
   const double bits = number_at(bound, "bits", -1);
   if (bits < 0) return "-";
-  const bool of_transformer = text_at(bound, "resource") == "one_layer_transformer_bits";
-  return fmt::format("{:.0f} bits{}{}", bits, of_transformer ? " of heads x width x precision" : "",
+  if (const Json& inequality = member_at(bound, "inequality"); inequality.is_object())
+    return fmt::format("H d_v = {:.0f} ({})", number_at(inequality, "smallest_width", 0),
+                       dashed(text_at(bound, "method")));
+  return fmt::format("{:.0f} bits{}", bits,
                      member_at(bound, "exact") == true ? " (exact)" : " (lower bound)");
 }
 

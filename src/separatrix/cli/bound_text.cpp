@@ -1,0 +1,128 @@
+#include "separatrix/cli/bound_text.h"
+
+#include <fmt/format.h>
+
+#include "separatrix/base/names.h"
+
+namespace separatrix {
+namespace {
+
+/// The machines of the table, in its order: a recurrent state, or a method for one layer.
+struct Column {
+  const char* heading;
+  const char* method;  ///< null: every bound on the recurrent state
+};
+constexpr Column kColumns[] = {
+    {"recurrent state, bits", nullptr},
+    {"one layer, fixed point (a)", "one-layer-fixed-point"},
+    {"one layer, streaming (b)", "one-layer-streaming"},
+    {"one layer, margin (c)", "one-layer-margin"},
+};
+
+bool belongs(const Bound& bound, const Column& column) {
+  if (column.method != nullptr) return bound.method == column.method;
+  return bound.resource == Resource::recurrent_state_bits && bound.scope.empty();
+}
+
+/// The largest bound of a column; null when there is none.
+const Bound* largest(const std::vector<Bound>& bounds, const Column& column) {
+  const Bound* best = nullptr;
+  for (const Bound& bound : bounds)
+    if (belongs(bound, column) && (best == nullptr || bound.count > best->count ||
+                                   (bound.count == best->count && bound.exact && !best->exact)))
+      best = &bound;
+  return best;
+}
+
+std::string cell(const Bound* bound) {
+  if (bound == nullptr) return "-";
+  const std::string count = bound->formula.empty() ? spell_count(bound->count) : bound->formula;
+  const std::string bits = fmt::format("{}{}", bound->bits(),
+                                       bound->exact        ? ""
+                                       : bound->inequality ? ""
+                                                           : " (at least)");
+  if (!bound->inequality) return fmt::format("log2({}) = {}", count, bits);
+  return fmt::format("log2({}) = {}: H d_v >= {}", count, bits, bound->inequality->smallest_width);
+}
+
+}  // namespace
+
+ModelVerdict judge(const ModelSize& size, const Bound& bound) {
+  if (bound.resource == Resource::recurrent_state_bits) {
+    if (!size.state_bits) return {};
+    const bool small = *size.state_bits < bound.bits();
+    const std::string what = bound.scope.empty() ? "the task" : "(" + bound.scope + ") the task";
+    const char* const consequence =
+        bound.scope.empty() ? "it is wrong on some input" : "it cannot do that";
+    return {.applies = true,
+            .excluded = small,
+            .sentence = fmt::format("it carries {} bits; {} needs {}: {}", *size.state_bits, what,
+                                    bound.bits(), small ? consequence : "not excluded")};
+  }
+  if (!size.one_layer || !bound.inequality || !bound.inequality->satisfied) return {};
+  const bool small = !*bound.inequality->satisfied;
+  return {.applies = true,
+          .excluded = small,
+          .sentence =
+              fmt::format("{} {}: {}", bound.inequality->formula, small ? "fails" : "holds",
+                          small ? "in that arithmetic it is wrong on some input" : "not excluded")};
+}
+
+std::string spell_count(const mpz_class& count) {
+  // Printing all digits of a huge number costs seconds; its length and first digits do not matter
+  // to a reader. 2^1000 still prints at once.
+  const std::size_t digits = mpz_sizeinbase(count.get_mpz_t(), 10);
+  if (digits > 1000)
+    return fmt::format("a number of {} bits", mpz_sizeinbase(count.get_mpz_t(), 2));
+  const std::string text = count.get_str();
+  return text.size() <= 30 ? text
+                           : fmt::format("{}... ({} digits)", text.substr(0, 12), text.size());
+}
+
+std::string show_bound(const Bound& bound, const std::string& checked) {
+  const std::string count =
+      spell_count(bound.count) + (bound.formula.empty() ? "" : " = " + bound.formula);
+  std::vector<std::string> lines;
+  if (bound.inequality) {
+    const Inequality& i = *bound.inequality;
+    lines.push_back(fmt::format("{}: H d_v >= {}", i.formula, i.smallest_width));
+    lines.push_back(fmt::format("{}; {}: {}{}", i.arithmetic, i.partition, count,
+                                bound.exact ? " (exact)" : ""));
+  } else {
+    lines.push_back(fmt::format(
+        ">= {} {} ({}): {} {} after {} {}", bound.bits(), bound.bits() == 1 ? "bit" : "bits",
+        bound.exact ? "exact" : "lower bound", count, bound.count == 1 ? "class" : "classes",
+        bound.split, bound.split == 1 ? "token" : "tokens"));
+  }
+  if (!bound.scope.empty()) lines.push_back("about " + bound.scope);
+  lines.push_back(bound.method + "; " + bound.theorem +
+                  (checked.empty() ? "" : "; witness checked: " + checked));
+  std::string text = fmt::format("{:<28} {}\n", to_string(bound.resource), lines.front());
+  for (std::size_t i = 1; i < lines.size(); ++i) text += fmt::format("{:<32}{}\n", "", lines[i]);
+  return text;
+}
+
+std::string show_cuts(const Bound& bound) {
+  std::string text;
+  for (const CutCount& cut : bound.cuts)
+    text += fmt::format("{:<32}{:>8} {:<40} {}\n", "", cut.split, spell_count(cut.count),
+                        cut.exact ? "exact" : "lower bound");
+  return text;
+}
+
+std::string table_head() {
+  std::string head = "| task |", rule = "|---|";
+  for (const Column& column : kColumns) {
+    head += fmt::format(" {} |", column.heading);
+    rule += "---|";
+  }
+  return head + "\n" + rule + "\n";
+}
+
+std::string table_row(const std::string& task, const std::vector<Bound>& bounds) {
+  std::string row = "| " + task + " |";
+  for (const Column& column : kColumns) row += " " + cell(largest(bounds, column)) + " |";
+  return row + "\n";
+}
+
+}  // namespace separatrix
