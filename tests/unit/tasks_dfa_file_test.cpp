@@ -59,12 +59,12 @@ TEST(DfaFile, NumbersTheStartFirstAndClassesByFirstUse) {
 TEST(DfaFile, ErrorsNameTheLineAndTheFix) {
   expect_error("", "f.yaml", "expected a map", "write");
   expect_error("[1, 2]", "f.yaml:1", "expected a map", "write");
-  expect_error("states: [a\n", "f.yaml:2", "not valid YAML", "docs/tasks.md");
+  expect_error("states: [a\n", "f.yaml:2", "not YAML", "");
   expect_error(with("start: zero\n", ""), "f.yaml:1", "key 'start' is missing", "add it");
   expect_error(with("start: zero", "begin: zero"), "f.yaml:3", "unknown key 'begin'", "one of");
   expect_error(with("start: zero", "start: zer"), "f.yaml:3", "unknown state 'zer'", "'zero'");
   expect_error(with("start: zero", "start: [zero]"), "f.yaml:3", "expected the name", "one name");
-  expect_error(with("start: zero", "start: zero\nstart: one"), "f.yaml:4", "stands twice", "one");
+  expect_error(with("start: zero", "start: zero\nstart: one"), "f.yaml:4", "appears twice", "one");
   expect_error(with("[unset, one, zero]", "[one, zero, one]"), "f.yaml:1", "listed twice", "once");
   expect_error(with("[unset, one, zero]", "[]"), "f.yaml:1", "list of states", "example");
   expect_error(with("[set, clear, keep]", "set"), "f.yaml:2", "list of symbols", "example");
@@ -73,12 +73,44 @@ TEST(DfaFile, ErrorsNameTheLineAndTheFix) {
   expect_error(with("{set: one, clear: zero, keep: unset}", "{set: one, keep: unset}"), "f.yaml:5",
                "symbol 'clear' is missing in the transitions of 'unset'", "add");
   expect_error(with("clear: zero, keep: one", "clear: zero, set: one, keep: one"), "f.yaml:6",
-               "symbol 'set' stands twice in the transitions of 'one'", "one");
+               "the key 'set' appears twice", "one");
+  expect_error(with("[set, clear, keep]", "[]"), "f.yaml:2", "list of symbols", "example");
+  expect_error(with("outputs:", "outpts:"), "f.yaml:8", "unknown key 'outpts'", "'outputs'");
+  expect_error(std::string(1000, '[') + std::string(1000, ']'), "f.yaml:1", "nested deeper", "");
   expect_error(with("keep: one", "kep: one"), "f.yaml:6", "unknown symbol 'kep'", "'keep'");
   expect_error(with("keep: one", "keep: two"), "f.yaml:6", "unknown state 'two'", "one of");
   expect_error(with("one: \"on\", ", ""), "f.yaml:8", "state 'one' is missing in the outputs",
                "add");
   expect_error(with("one: \"on\"", "one: [1]"), "f.yaml:8", "name of an output", "one name");
+}
+
+/// Names are looked up in constant time: quadratic work would take minutes here.
+TEST(DfaFile, ManyStatesAreReadAtOnce) {
+  constexpr int kStates = 20000;
+  std::string states, transitions, outputs;
+  for (int i = 0; i < kStates; ++i) {
+    const std::string name = "s" + std::to_string(i);
+    states += name + ", ";
+    outputs += name + ": o" + std::to_string(i % 7) + ", ";
+    transitions += name + ": {a: s" + std::to_string((i + 1) % kStates) + "}, ";
+  }
+  const NamedDfa named =
+      parse_dfa("{states: [" + states + "], alphabet: [a], start: s5, outputs: {" + outputs +
+                    "}, transitions: {" + transitions + "}}",
+                "f.yaml");
+  ASSERT_EQ(named.dfa.n_states, kStates);
+  EXPECT_EQ(named.states[0], "s5");
+  EXPECT_EQ(named.states[std::size_t(named.dfa.step(0, 0))], "s6");
+  EXPECT_EQ(named.classes.size(), 7U);
+}
+
+TEST(DfaFile, StatesThatNothingReachesAreAllowed) {
+  const NamedDfa named = parse_dfa(
+      "{states: [a, b], alphabet: [x], start: a, outputs: {a: 0, b: 1}, "
+      "transitions: {a: {x: a}, b: {x: a}}}",
+      "f.yaml");
+  EXPECT_EQ(named.dfa.n_states, 2);
+  EXPECT_EQ(named.classes.size(), 2U);
 }
 
 TEST(DfaFile, TheTaskReadsAFileOrItsText) {

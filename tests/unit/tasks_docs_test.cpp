@@ -1,4 +1,5 @@
 // docs/tasks.md says what the code does: every task and parameter is there, every example is right.
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -54,6 +55,7 @@ TEST_F(TaskDocs, NameEveryTaskParameterDefaultAndReference) {
 }
 
 TEST_F(TaskDocs, ExamplesAreRight) {
+  std::filesystem::current_path(SEPARATRIX_SOURCE);  // programs are named from there
   std::istringstream lines(docs_);
   std::set<std::string> seen;
   for (std::string line; std::getline(lines, line);) {
@@ -83,6 +85,11 @@ TEST_F(TaskDocs, ExamplesAreRight) {
                   testing::Contains(instance[t]));
   }
   EXPECT_EQ(seen.size(), registry_.entries().size());
+}
+
+TEST_F(TaskDocs, TheProgramShownIsTheFile) {
+  EXPECT_THAT(docs_, HasSubstr("```python\n" +
+                               read_file(SEPARATRIX_SOURCE "/docs/examples/majority.py") + "```"));
 }
 
 TEST_F(TaskDocs, DyckChanceIsAsStated) {

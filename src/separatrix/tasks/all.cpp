@@ -10,6 +10,8 @@ void register_set_disjointness(Registry<Task>& tasks);
 void register_nearest_neighbor(Registry<Task>& tasks);
 void register_mqar(Registry<Task>& tasks);
 void register_regular(Registry<Task>& tasks);
+void register_table(Registry<Task>& tasks);
+void register_program(Registry<Task>& tasks);
 
 void register_tasks(Registry<Task>& tasks) {
   register_index_lookup(tasks);
@@ -19,6 +21,8 @@ void register_tasks(Registry<Task>& tasks) {
   register_nearest_neighbor(tasks);
   register_mqar(tasks);
   register_regular(tasks);
+  register_table(tasks);
+  register_program(tasks);
 }
 
 }  // namespace separatrix

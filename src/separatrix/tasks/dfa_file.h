@@ -23,11 +23,9 @@ struct NamedDfa {
 ///     even: {0: even, 1: odd}
 ///     odd: {0: odd, 1: even}
 ///   outputs: {even: even, odd: odd}
-/// Every state needs a transition for every symbol and an output. Throws Error(spec) with
-/// "where:line" for text that is no YAML, unknown, missing and repeated names and keys.
+/// Every state needs a transition for every symbol and an output; states that nothing reaches are
+/// allowed. Throws Error(spec) with "where:line" for text that is no YAML, unknown, missing and
+/// repeated names and keys.
 NamedDfa parse_dfa(const std::string& yaml, const std::string& where);
-
-/// parse_dfa of a file. Throws Error(io) if it cannot be read.
-NamedDfa load_dfa(const std::string& path);
 
 }  // namespace separatrix

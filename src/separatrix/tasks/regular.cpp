@@ -2,6 +2,8 @@
 #include <cassert>
 #include <numeric>
 
+#include "separatrix/base/file.h"
+#include "separatrix/base/hash.h"
 #include "separatrix/tasks/checks.h"
 #include "separatrix/tasks/dfa_file.h"
 #include "separatrix/tasks/task.h"
@@ -30,11 +32,7 @@ transitions:
 outputs: {even: even, odd: odd}
 )";
 
-NamedDfa read_automaton(const std::string& text) {
-  if (text.empty()) return parse_dfa(kParity, "regular/dfa");
-  if (text.front() == '{') return parse_dfa(text, "regular/dfa");
-  return load_dfa(text);
-}
+bool is_file(const std::string& dfa) { return !dfa.empty() && dfa.front() != '{'; }
 
 /// State: the automaton's, and nothing else.
 class Run final : public StreamingReference {
@@ -60,8 +58,14 @@ class Regular final : public Task {
  public:
   using Config = RegularConfig;
   explicit Regular(const Config& config)
-      : named_(read_automaton(config.dfa)),
-        all_(require_choice("regular/positions", config.positions, {"last", "all"}) == 1) {}
+      : all_(require_choice("regular/positions", config.positions, {"last", "all"}) == 1) {
+    const bool file = is_file(config.dfa);
+    const std::string text = config.dfa.empty() ? kParity
+                             : file             ? read_file(config.dfa)
+                                                : config.dfa;
+    named_ = parse_dfa(text, file ? config.dfa : "regular/dfa");
+    if (file) fingerprint_ = sha256(text);
+  }
 
   void check_length(Index length) const override { require_length("regular", length, {}); }
   TaskInfo info(Index length) const override {
@@ -125,9 +129,11 @@ class Regular final : public Task {
   std::optional<Dfa> automaton() const override {
     return all_ ? std::optional(named_.dfa) : std::nullopt;
   }
+  std::string fingerprint() const override { return fingerprint_; }
 
  private:
   NamedDfa named_;
+  std::string fingerprint_;
   bool all_ = true;
 };
 

@@ -50,7 +50,8 @@ class Task {
   virtual void check_length(Index length) const = 0;
   virtual TaskInfo info(Index length) const = 0;
   /// Fills targets (same size as tokens): kIgnore where nothing is asked. Any sequence of legal
-  /// tokens of an instance's size is accepted; the size gives N.
+  /// tokens of an instance's size is accepted; the size gives N. Throws nothing, except Error(io)
+  /// in a task that asks a user's program.
   virtual void label(std::span<const Token> tokens, std::span<Token> targets) const = 0;
   /// Draws one input of exactly tokens.size() tokens from the training distribution.
   virtual void sample(Rng& rng, std::span<Token> tokens) const = 0;
@@ -70,6 +71,9 @@ class Task {
   virtual std::unique_ptr<StreamingReference> streaming(Index /*length*/) const { return nullptr; }
   /// A DFA, when the task is regular with one DFA for every length.
   virtual std::optional<Dfa> automaton() const { return std::nullopt; }
+  /// SHA-256 of what the task has read beside its config (a file, a program), so that results of
+  /// other contents under the same name are told apart; empty when the config says everything.
+  virtual std::string fingerprint() const { return {}; }
 };
 
 void register_tasks(Registry<Task>& tasks);  // tasks/all.cpp: one line per task
