@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/bounds/bound.h"
-#include "separatrix/bounds/recurrent/enumeration.h"
+#include "separatrix/bounds/recurrent/folding.h"
 
 namespace separatrix {
 namespace {
@@ -171,7 +171,7 @@ TEST(Bounds, WitnessesHoldAndTamperedOnesDoNot) {
 TEST(Bounds, LargeEnumerationSaysWhatItSampled) {
   const Fixture f;
   const auto task = f.tasks.make("index-lookup", {{"alphabet", 4}});
-  const auto method = f.bounds.make("myhill-nerode");
+  const auto method = f.bounds.make("folding");
   const BoundRequest request = ask(f, *task, "index-lookup", {{"alphabet", 4}}, 6);
   const std::vector<Bound> found = method->compute(request);
   ASSERT_EQ(found.size(), 1u);
@@ -191,7 +191,7 @@ TEST(Bounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
   const Fixture f;
   const auto task = f.tasks.make("index-lookup");
   try {
-    f.bounds.make("myhill-nerode")->compute(ask(f, *task, "index-lookup", Json::object(), 100));
+    f.bounds.make("folding")->compute(ask(f, *task, "index-lookup", Json::object(), 100));
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::spec);

@@ -2,12 +2,18 @@
 
 namespace separatrix {
 
-void register_index_lookup_bound(Registry<BoundMethod>& bounds);
-void register_enumeration(Registry<BoundMethod>& bounds);
+void register_closed_forms(Registry<BoundMethod>& bounds);
+void register_folding(Registry<BoundMethod>& bounds);
+void register_one_layer_fixed_point(Registry<BoundMethod>& bounds);
+void register_one_layer_streaming(Registry<BoundMethod>& bounds);
+void register_one_layer_margin(Registry<BoundMethod>& bounds);
 
 void register_bounds(Registry<BoundMethod>& bounds) {
-  register_index_lookup_bound(bounds);
-  register_enumeration(bounds);
+  register_closed_forms(bounds);
+  register_folding(bounds);
+  register_one_layer_fixed_point(bounds);
+  register_one_layer_streaming(bounds);
+  register_one_layer_margin(bounds);
 }
 
 }  // namespace separatrix
