@@ -1,68 +1,49 @@
-#include "separatrix/bounds/closed_forms/index_lookup.h"
-
-#include <cassert>
 #include <cmath>
 
-#include "separatrix/bounds/bound.h"
-#include "separatrix/bounds/closed_forms/index_lookup_witness.h"
+#include "separatrix/base/names.h"
+#include "separatrix/bounds/closed_forms/closed_form.h"
+#include "separatrix/bounds/closed_forms/rules/names.h"
 
 namespace separatrix {
 namespace {
 
-constexpr double kMaxCountBits = 0x1p25;  ///< 4 MiB: seconds to print in decimal
-
-struct ClosedFormConfig {};
-template <class V>
-void visit(V&, ClosedFormConfig&) {}
-
-class ClosedForm final : public BoundMethod {
+/// Query last: q^t after t <= N symbols, then q. Query first: 1, then N, then N - t + q after t >=
+/// 1 symbols. docs/theory.md, "Index lookup".
+class IndexLookupForm final : public ClosedForm {
  public:
-  using Config = ClosedFormConfig;
-  explicit ClosedForm(const Config&) {}
+  IndexLookupForm(Index q, bool query_first, Index length)
+      : q_(q), n_(length), query_first_(query_first) {}
 
-  std::vector<Bound> compute(const BoundRequest& request) const override {
-    if (!same_name(request.task_name, "index-lookup")) return {};
-    const Index length = request.length;
-    const Index q = request.task_config.at("alphabet");
-    const bool first = same_name(request.task_config.at("query").get<std::string>(), "first");
-    const double bits = double(length) * std::log2(double(q));
-    if (!first && bits > kMaxCountBits)
-      throw Error(ErrorKind::spec,
-                  "the count " + std::to_string(q) + "^" + std::to_string(length) + " has " +
-                      std::to_string(std::llround(bits / 8)) + " bytes; the limit is " +
-                      std::to_string(std::llround(kMaxCountBits / 8)),
-                  "closed-form", "take a shorter length");
-    const Index split = first ? 2 : length;
-    return {{.method = "closed-form",
-             .theorem = "bhattamishra2024 (docs/theory.md, Index lookup)",
-             .resource = Resource::recurrent_state_bits,
-             .length = length,
-             .split = split,
-             .count = index_lookup_classes({q, length, first, split}),
-             .exact = true,
-             .witness = index_lookup_witness(first)}};
+  Index worst_split() const override { return query_first_ ? 2 : n_; }
+  double log2_count(Index split) const override {
+    if (query_first_) return std::log2(double(small_count(split)));
+    return double(split <= n_ ? split : 1) * std::log2(double(q_));
   }
-  WitnessCheck check(const BoundRequest& request, const Bound& bound) const override {
-    return check_index_lookup(request.task, bound);
+  mpz_class count(Index split) const override {
+    if (query_first_) return mpz_class(long(small_count(split)));
+    return power(q_, split <= n_ ? split : 1);
   }
+  bool exact(Index /*split*/) const override { return true; }
+  std::string formula() const override { return query_first_ ? "N - 1 + q" : "q^N"; }
+  std::string theorem() const override { return "bhattamishra2024 (docs/theory.md, Index lookup)"; }
+  const char* rule() const override {
+    return query_first_ ? kRuleIndexQueryFirst : kRuleIndexQueryLast;
+  }
+
+ private:
+  Index small_count(Index split) const {
+    if (split == 0) return 1;
+    return split == 1 ? n_ : n_ - (split - 1) + q_;
+  }
+  Index q_, n_;
+  bool query_first_;
 };
 
 }  // namespace
 
-mpz_class index_lookup_classes(const IndexLookupCut& cut) {
-  const auto [q, n, query_first, split] = cut;
-  assert(q >= 1 && n >= 1 && 0 <= split && split <= n + 1);
-  if (!query_first) {
-    mpz_class count;
-    mpz_ui_pow_ui(count.get_mpz_t(), std::uint64_t(q), std::uint64_t(split <= n ? split : 1));
-    return count;
-  }
-  if (split == 0) return 1;
-  return split == 1 ? mpz_class(long(n)) : mpz_class(long(n - (split - 1) + q));
-}
-
-void register_index_lookup_bound(Registry<BoundMethod>& bounds) {
-  bounds.add<ClosedForm>("closed-form", "index lookup of any length: exact number of states");
+std::unique_ptr<ClosedForm> index_lookup_form(const Json& config, Index length) {
+  const bool query_first = same_name(config.at("query").get<std::string>(), "first");
+  return std::make_unique<IndexLookupForm>(config.at("alphabet"), query_first, length);
 }
 
 }  // namespace separatrix
