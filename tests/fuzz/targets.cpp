@@ -5,6 +5,8 @@
 #include <string>
 
 #include "separatrix/base/yaml.h"
+#include "separatrix/tasks/dfa_file.h"
+#include "separatrix/tasks/truth_table.h"
 
 namespace separatrix::fuzz {
 namespace {
@@ -78,6 +80,58 @@ void yaml(std::string_view bytes) {
     const YamlFile file = parse_yaml(std::string(bytes), "fuzz.yaml");
     promise(Json::parse(file.json.dump()) == file.json);  // every value has a JSON meaning
     with_lines(file, read_model_spec);
+  });
+}
+
+/// What was read is found again, and written out once more, with the keys in the order that only
+/// the JSON parser takes, gives the same table: the fast reader and the parser agree.
+void table(std::string_view bytes) {
+  expect_error_or_success([&] {
+    const TruthTable read = parse_table(bytes, "fuzz");
+    std::string text;
+    std::vector<Token> tokens, targets, others;
+    for (const Index n : read.lengths()) {
+      const TableOfLength& part = *read.of_length(n);
+      tokens.resize(std::size_t(n));
+      targets.resize(tokens.size());
+      for (Index i = 0; i < part.n_entries(); ++i) {
+        part.tokens(i, tokens);
+        part.targets(i, targets);
+        promise(part.find(tokens) == i);
+        text += Json{{"targets", targets}}.dump();
+        text.back() = ',';
+        text += "\"tokens\":" + Json(tokens).dump() + "}\n";
+      }
+    }
+    const TruthTable again = parse_table(text, "again");
+    promise(again.lengths() == read.lengths() && again.vocab_size() == read.vocab_size() &&
+            again.n_classes() == read.n_classes());
+    for (const Index n : read.lengths()) {
+      const TableOfLength &a = *read.of_length(n), &b = *again.of_length(n);
+      promise(a.n_entries() == b.n_entries() && a.complete() == b.complete());
+      targets.resize(std::size_t(n));
+      others.resize(targets.size());
+      for (Index i = 0; i < a.n_entries(); ++i) {
+        a.targets(i, targets);
+        b.targets(i, others);
+        promise(targets == others);
+      }
+    }
+  });
+}
+
+void dfa(std::string_view bytes) {
+  expect_error_or_success([&] {
+    const NamedDfa named = parse_dfa(std::string(bytes), "fuzz.yaml");
+    const Dfa& dfa = named.dfa;
+    promise(dfa.n_states >= 1 && dfa.alphabet >= 1);
+    promise(Index(named.states.size()) == dfa.n_states);
+    promise(Index(named.symbols.size()) == dfa.alphabet);
+    promise(Index(dfa.next.size()) == dfa.n_states * dfa.alphabet);
+    promise(Index(dfa.output.size()) == dfa.n_states);
+    for (const Index next : dfa.next) promise(0 <= next && next < dfa.n_states);
+    for (const auto output : dfa.output)
+      promise(0 <= output && output < Index(named.classes.size()));
   });
 }
 

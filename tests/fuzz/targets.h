@@ -13,6 +13,8 @@ namespace separatrix::fuzz {
 void model_spec(std::string_view bytes);
 void model_file(std::string_view bytes);
 void yaml(std::string_view bytes);
+void table(std::string_view bytes);
+void dfa(std::string_view bytes);
 
 /// The parameters of a small family of specs; enough to exercise every check of parse_model
 /// (blocks and their registry live above it). Throws Error(spec) for unknown blocks, as the real

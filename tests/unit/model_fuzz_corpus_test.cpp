@@ -41,7 +41,8 @@ TEST_P(FuzzCorpus, GivesErrorOrSuccess) {
 INSTANTIATE_TEST_SUITE_P(, FuzzCorpus,
                          testing::Values(Target{"model_spec", fuzz::model_spec},
                                          Target{"model_file", fuzz::model_file},
-                                         Target{"yaml", fuzz::yaml}),
+                                         Target{"yaml", fuzz::yaml}, Target{"table", fuzz::table},
+                                         Target{"dfa", fuzz::dfa}),
                          [](const auto& i) { return std::string(i.param.name); });
 
 /// Else the seeds would exercise the refusals only.

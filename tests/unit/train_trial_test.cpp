@@ -53,6 +53,15 @@ TEST(TrialSpec, EveryFieldIsPartOfTheId) {
   EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
 }
 
+TEST(TrialSpec, WhatATaskReadsIsPartOfTheIdWhenItReadsSomething) {
+  TrialSpec spec = example();
+  EXPECT_FALSE(to_json(spec).contains("task_fingerprint"));  // ids without files stay as they were
+  const std::string before = spec.id();
+  spec.task_fingerprint = "abc";
+  EXPECT_NE(spec.id(), before);
+  EXPECT_EQ(read_trial_spec(to_json(spec), "test").id(), spec.id());
+}
+
 TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   const auto expect_error = [](const char* pointer, const Json& value, const std::string& where) {
     Json json = to_json(example());

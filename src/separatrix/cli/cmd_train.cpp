@@ -38,6 +38,7 @@ TrialSpec read_trial(const std::string& path, const Session& session) {
     spec.task_config = entry.resolve(spec.task_config, where + "/task_config");
     const auto task = session.catalogue.tasks.make(spec.task, spec.task_config, where);
     task->check_length(spec.length);
+    spec.task_fingerprint = task->fingerprint();
     spec.model = read_model(model, session, task->info(spec.length), where + "/model");
     return spec;
   });
@@ -59,7 +60,8 @@ TrialSpec make_trial(const TrainOptions& o, const Session& session) {
                  .length = o.task.length(),
                  .model = o.model.make(session, task->info(o.task.length())),
                  .train = o.train,
-                 .seed = o.seed};
+                 .seed = o.seed,
+                 .task_fingerprint = task->fingerprint()};
   return read_trial_spec(to_json(spec), "train");  // checks the ranges of every field
 }
 

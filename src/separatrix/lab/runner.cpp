@@ -57,7 +57,8 @@ class Pool {
 
   void run() {
     {
-      Store store(store_path_, options_.store);  // so that a store that cannot be opened is reported once
+      Store store(store_path_,
+                  options_.store);  // so that a store that cannot be opened is reported once
       refill_(store);
     }
     std::thread pulse([this] { guarded([this] { keep_beating(); }); });
@@ -165,6 +166,9 @@ class Pool {
   TrialResult train_one(Store& store, const TrialSpec& spec, const std::string& id,
                         std::exception_ptr& outside) {
     const std::unique_ptr<Task> task = catalogue_.tasks.make(spec.task, spec.task_config);
+    if (task->fingerprint() != spec.task_fingerprint)
+      throw Error(ErrorKind::spec, "what the task reads has changed since the trial was planned",
+                  spec.task, "start the command again");
     make_folder(store.folder(id));
     Clock::time_point reported = Clock::now();
     // The trainer need not know which of its caller's errors are whose.

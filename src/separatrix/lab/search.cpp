@@ -91,7 +91,9 @@ std::string describe(const Budget& budget) {
 ThresholdSearch::ThresholdSearch(const SeparateConfig& config, const Budget& budget,
                                  const Catalogue& catalogue, const std::string& experiment)
     : config_(config), budget_(budget), catalogue_(catalogue), experiment_(experiment) {
-  info_ = catalogue.tasks.make(config.task, config.task_config)->info(config.length);
+  const auto task = catalogue.tasks.make(config.task, config.task_config);
+  info_ = task->info(config.length);
+  task_fingerprint_ = task->fingerprint();
   for (const std::string& model : config.models) {
     LearnedAt learned;
     learned.model = find_model_family(model).name;
@@ -108,6 +110,7 @@ std::vector<TrialSpec> ThresholdSearch::trials_at(const std::string& model, Inde
   trial.task = config_.task;
   trial.task_config = config_.task_config;
   trial.length = config_.length;
+  trial.task_fingerprint = task_fingerprint_;
   trial.model = resolve(named_model(model, {.layers = 1, .d_model = width, .heads = 1}, info_),
                         catalogue_.blocks);
   trial.train.steps = budget_.steps;

@@ -41,6 +41,7 @@ class ThresholdSearch {
   const Catalogue& catalogue_;
   const std::string experiment_;
   TaskInfo info_;
+  std::string task_fingerprint_;
   std::vector<Family> families_;    ///< one per config.models
   std::vector<LearnedAt> learned_;  ///< the same
 };

@@ -42,11 +42,12 @@ SeparateConfig canonical(SeparateConfig config, const Catalogue& catalogue) {
 }
 
 /// Readable, and different for whatever makes other trials or another table.
-std::string experiment_name(const SeparateConfig& config, const Budget& budget) {
-  const Json rest = {{"task_config", config.task_config},
-                     {"seed", config.seed},
-                     {"models", config.models},
-                     {"budget", describe(budget)}};
+std::string experiment_name(const SeparateConfig& config, const Budget& budget, const Task& task) {
+  Json rest = {{"task_config", config.task_config},
+               {"seed", config.seed},
+               {"models", config.models},
+               {"budget", describe(budget)}};
+  if (const std::string read = task.fingerprint(); !read.empty()) rest["task_fingerprint"] = read;
   return fmt::format("separate-{}-length-{}-{}-{}", config.task, config.length, config.budget,
                      sha256(rest.dump()).substr(0, 8));
 }
@@ -134,11 +135,11 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
   };
 
   Separation result;
-  result.experiment = experiment_name(config, budget);
+  const auto task = catalogue.tasks.make(config.task, config.task_config);
+  result.experiment = experiment_name(config, budget, *task);
   result.task = config.task;
   result.length = config.length;
-  result.description =
-      catalogue.tasks.make(config.task, config.task_config)->describe(config.length);
+  result.description = task->describe(config.length);
 
   ThresholdSearch search(config, budget, catalogue, result.experiment);
   Store store(config.store);

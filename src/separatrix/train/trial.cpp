@@ -21,6 +21,7 @@ void visit(V& v, TrialFields& f) {
   v("model", f.model, "ModelSpec: the layers and their widths");
   v("train", f.train, "how it is trained");
   v("seed", f.spec.seed, "fixes every random choice");
+  v("task_fingerprint", f.spec.task_fingerprint, "SHA-256 of the files that the task reads");
 }
 
 void check(const TrainConfig& c, const std::string& where) {
@@ -49,7 +50,10 @@ void check(const TrainConfig& c, const std::string& where) {
 }  // namespace
 
 Json to_json(const TrialSpec& spec) {
-  return write_config(TrialFields{spec, write_model_spec(spec.model), write_config(spec.train)});
+  Json json =
+      write_config(TrialFields{spec, write_model_spec(spec.model), write_config(spec.train)});
+  if (spec.task_fingerprint.empty()) json.erase("task_fingerprint");
+  return json;
 }
 
 TrialSpec read_trial_spec(const Json& json, const std::string& where) {
