@@ -30,8 +30,16 @@ class Reader {
       const ResidualLevel& level = diagram_.levels[std::size_t(t++)];
       Classes next;
       std::vector<std::int32_t> moved(at.size());
+      std::int32_t menu = -1;
+      std::ptrdiff_t place = -1;  // of the token in the menu; -1: not in it
       for (std::size_t i = 0; i < at.size(); ++i) {
-        const std::int32_t child = level.child(at[i], token);
+        if (level.menu(at[i]) != menu) {
+          menu = level.menu(at[i]);
+          const std::vector<Token>& tokens = level.menu_tokens(menu);
+          const auto found = std::lower_bound(tokens.begin(), tokens.end(), token);
+          place = found == tokens.end() || *found != token ? -1 : found - tokens.begin();
+        }
+        const std::int32_t child = place < 0 ? -1 : level.children(at[i])[std::size_t(place)];
         if (child >= 0 && place_[std::size_t(child)] < 0) {
           place_[std::size_t(child)] = std::int32_t(next.size());
           next.push_back(child);
@@ -129,10 +137,11 @@ std::vector<std::vector<Token>> tell_pairs_apart(const ResidualDiagram& diagram,
 Json find_witness(const BoundRequest& request, const ResidualDiagram& diagram, Index level) {
   const Pulse pulse(request);
   Classes classes = distinguishable_classes(diagram, level);
-  const Index n = Index(classes.size()), n_tokens = diagram.n_tokens();
-  if (n > complete_up_to(n_tokens)) {
+  const Index n = Index(classes.size());
+  const WitnessSize size = prefixes_size(diagram.n_tokens());
+  if (n > size.complete) {
     Classes some;
-    const Index kept = selected_of_more(n_tokens);
+    const Index kept = size.selected;
     for (Index i = 0; i < kept; ++i) some.push_back(classes[std::size_t(i * n / kept)]);
     classes = some;
   }

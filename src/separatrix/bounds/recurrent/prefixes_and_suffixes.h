@@ -19,19 +19,19 @@ inline constexpr const char* kPrefixesKind = "prefixes and suffixes";
 inline constexpr const char* kWordsKind = "words and suffixes";
 inline constexpr const char* kEveryLength = "machines that work at every length";
 
-/// Up to this many classes of a cut with suffixes up to `n_tokens` tokens away, all are given:
-/// about 2^22 tokens of prefixes, and as many of suffixes.
-inline Index complete_up_to(Index n_tokens) {
-  return std::clamp<Index>((Index{1} << 22) / std::max<Index>(n_tokens, 1), 4, 8192);
+/// How many prefixes a witness gives: all classes up to `complete`, of more an even choice of at
+/// most `selected`.
+struct WitnessSize {
+  Index complete = 0, selected = 0;
+};
+/// About 2^22 tokens of prefixes, and as many of suffixes.
+inline WitnessSize prefixes_size(Index n_tokens) {
+  const Index complete =
+      std::clamp<Index>((Index{1} << 22) / std::max<Index>(n_tokens, 1), 4, 8192);
+  return {complete, std::min<Index>(128, complete / 2)};
 }
-/// Of more classes, an even choice of this many at most.
-inline Index selected_of_more(Index n_tokens) {
-  return std::min<Index>(128, complete_up_to(n_tokens) / 2);
-}
-/// The words of a machine of `count` states and what tells them apart are shorter than that.
-inline Index longest_words(const mpz_class& count) {
-  return count < 1 << 20 ? 2 * Index(count.get_si()) : Index{1} << 21;
-}
+/// The words of n states, and what tells them apart, are at most n symbols long.
+inline WitnessSize words_size() { return {1448, 128}; }
 
 /// Reads the witness, not the method that found it: prefixes_and_suffixes_check.cpp.
 WitnessCheck check_prefixes_and_suffixes(const BoundRequest& request, const Bound& bound);

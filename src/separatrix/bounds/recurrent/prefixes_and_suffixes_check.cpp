@@ -275,9 +275,9 @@ WitnessCheck check_claim(const BoundRequest& request, const Bound& bound) {
   if (bound.count < 1 || bound.count > std::int32_t(~0U >> 1))
     return {false, "the count is more than this method finds"};
   const Index n = Index(prefixes->size()), count = bound.count.get_si();
-  const Index longest = every_length ? longest_words(bound.count) : info.n_tokens;
-  if (n < 1 || n > count || n > complete_up_to(longest) ||
-      (n < count && (count <= complete_up_to(longest) || n > selected_of_more(longest))))
+  const WitnessSize size = every_length ? words_size() : prefixes_size(info.n_tokens);
+  if (n < 1 || n > count || n > size.complete ||
+      (n < count && (count <= size.complete || n > size.selected)))
     return {false, "the number of prefixes does not fit the count"};
   if (bound.split < 0 || bound.split > info.n_tokens || (every_length && bound.split != 0))
     return {false, "there is no such cut"};
