@@ -41,7 +41,7 @@ ReportData example() {
                  trial("transformer", 16, std::nullopt, 1)};
   data.criterion = TrainConfig{};
   data.chance = 1.0 / 64;
-  data.recall = RecallProblem{20, 64};
+  data.recall = RecallCeiling::of_symbols(20, 64);
   data.rows = {{"recurrent state", {{"bits", 120}, {"exact", true}}, nullptr, {}},
                {"transformer 1 layer", nullptr, nullptr, {}}};
   return data;
@@ -86,7 +86,7 @@ TEST(ReportCharts, TheStateChartShowsTheTrialsTheBoundAndTheCeiling) {
   EXPECT_EQ(bits.back(), 120);  // the bound, after the curve's points
   ASSERT_GT(ceiling.size(), 20U);
   for (size_t i = 0; i < ceiling.size(); ++i)
-    EXPECT_DOUBLE_EQ(ceiling[i], recall_ceiling(bits[i], 20, 64));
+    EXPECT_DOUBLE_EQ(ceiling[i], RecallCeiling::of_symbols(20, 64).accuracy(bits[i]));
   EXPECT_EQ(ceiling.back(), 1);  // 120 bits hold 20 symbols of 6 bits
 }
 

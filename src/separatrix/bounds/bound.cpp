@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 
 #include "separatrix/base/error.h"
 
@@ -86,28 +85,6 @@ Bound read_bound(const Json& json, const std::string& where) {
     throw Error(ErrorKind::spec, std::string("not a bound as --json prints it: ") + e.what(),
                 where);
   }
-}
-
-double recall_ceiling(double bits, Index n_symbols, Index alphabet) {
-  assert(bits >= 0 && n_symbols >= 1 && alphabet >= 1);
-  if (alphabet == 1) return 1;  // nothing to remember
-  const double q = double(alphabet);
-  const double per_symbol = bits / double(n_symbols);
-  if (per_symbol >= std::log2(q)) return 1;
-  // Bits per symbol that accuracy a costs: log2 q - h(e) - e log2(q-1), e = 1 - a; increasing in a
-  // on [1/q, 1], so bisection cannot miss.
-  const auto cost = [&](double a) {
-    const double e = 1 - a;
-    const double h = (e > 0 ? -e * std::log2(e) : 0.0) + (a > 0 && a < 1 ? -a * std::log2(a) : 0.0);
-    return std::log2(q) - h - e * std::log2(q - 1);
-  };
-  double low = 1 / q, high = 1;
-  for (int step = 0; step < 200 && low < high; ++step) {
-    const double middle = low + (high - low) / 2;
-    if (middle == low || middle == high) break;
-    (cost(middle) <= per_symbol ? low : high) = middle;
-  }
-  return low;
 }
 
 }  // namespace separatrix

@@ -119,9 +119,4 @@ Json to_json(const Bound& bound);
 /// Reads it back, for --check of a file. Throws Error(spec) with `where`.
 Bound read_bound(const Json& json, const std::string& where);
 
-/// Largest fraction a of N independent uniform symbols over q letters that b bits of memory let
-/// one recall on average: the a >= 1/q with N (log2 q - h(1-a) - (1-a) log2(q-1)) = b, at most 1.
-/// docs/theory.md derives it.
-double recall_ceiling(double bits, Index n_symbols, Index alphabet);
-
 }  // namespace separatrix

@@ -109,13 +109,13 @@ struct Range {
   }
 };
 
-/// The curve of recall_ceiling() and, shaded, what lies above it.
-void add_ceiling(const RecallProblem& recall, const Range& range, Json& layers) {
+/// The accuracy that so many bits allow and, shaded, what lies above it.
+void add_ceiling(const RecallCeiling& recall, const Range& range, Json& layers) {
   constexpr int kPoints = 160;
   Json curve = Json::array();
   for (int i = 0; i <= kPoints; ++i) {
     const double bits = range.low * std::pow(range.high / range.low, double(i) / kPoints);
-    const double ceiling = recall_ceiling(bits, recall.n_symbols, recall.alphabet);
+    const double ceiling = recall.accuracy(bits);
     curve.push_back({{"bits", bits}, {"ceiling", ceiling}, {"top", 1}});
     if (ceiling >= 1) break;
   }

@@ -99,14 +99,14 @@ void read_separation(const Json& finding, ReportData& data) {
 void describe_task(ReportData& data, const Registry<Task>& tasks) {
   try {
     const std::unique_ptr<Task> task = tasks.make(data.task, data.task_config);
+    task->check_length(data.length);  // a table may have lost it
     data.chance = task->chance(data.length);
     if (data.description.empty()) data.description = task->describe(data.length);
+    const Json config = tasks.find(data.task).resolve(data.task_config, "");
+    data.recall = RecallCeiling::of_task(data.task, config, data.length);
   } catch (const Error&) {
     return;  // a task of another version: the page does without
   }
-  const std::string query = text_at(data.task_config, "query");
-  if (same_name(data.task, "index-lookup") && (query.empty() || query == "last"))
-    data.recall = RecallProblem{data.length, Index(number_at(data.task_config, "alphabet", 64))};
 }
 
 }  // namespace

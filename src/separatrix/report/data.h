@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "separatrix/bounds/ceiling.h"
 #include "separatrix/lab/separate.h"
 
 namespace separatrix {
@@ -22,11 +23,6 @@ struct ReportTrial {
   bool solved() const { return outcome == "solved"; }
 };
 
-/// N independent uniform symbols that a state must hold: what the information ceiling is about.
-struct RecallProblem {
-  Index n_symbols = 0, alphabet = 0;
-};
-
 /// Everything the page shows, gathered from the store once.
 struct ReportData {
   std::string experiment, task, description;
@@ -37,7 +33,7 @@ struct ReportData {
   std::vector<ReportTrial> trials;
   std::optional<TrainConfig> criterion;  ///< of the trials; nullopt when there are none
   std::optional<double> chance;          ///< accuracy of the best constant guess
-  std::optional<RecallProblem> recall;   ///< index lookup with the query last
+  std::optional<RecallCeiling> recall;   ///< for tasks of recall: what bits allow on average
   Json machine;                          ///< null when it was not recorded
   std::string command;                   ///< what makes this report again; empty when unknown
 

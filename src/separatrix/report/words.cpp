@@ -49,7 +49,9 @@ constexpr std::array<Word, 9> kWords = {{
      "that <i>b</i> bits let anyone recall on average: "
      "<span class=\"formula\"><i>N</i> (log<sub>2</sub> <i>q</i> &minus; <i>h</i>(1 &minus; "
      "<i>a</i>) &minus; (1 &minus; <i>a</i>) log<sub>2</sub>(<i>q</i> &minus; 1)) &le; "
-     "<i>b</i></span>, with <i>h</i> the binary entropy."},
+     "<i>b</i></span>, with <i>h</i> the binary entropy. For values without repetition (MQAR) the "
+     "alphabets shrink by one from symbol to symbol; for nearest neighbours <i>N</i> is one over "
+     "the probability that two queries have the same nearest point."},
     {"chance", "The accuracy of the best answer that ignores the input."},
 }};
 
