@@ -26,6 +26,7 @@ std::vector<Listed> everything(const Catalogue& catalogue) {
   append(all, catalogue.bounds);
   append(all, catalogue.constructions);
   append(all, catalogue.certificates);
+  append(all, catalogue.attacks);
   return all;
 }
 
@@ -49,11 +50,11 @@ void add_list(Command command, Session& session) {
   };
   auto o = std::make_shared<Options>();
   command.argument("KIND", o->kind,
-                   "tasks, models, blocks, bounds, constructions, certificates; default: all",
+                   "tasks, models, blocks, bounds, constructions, certificates, attacks; default: all",
                    false);
   command.run([o, &session] {
-    const std::vector<std::string> kinds = {"tasks",  "models",        "blocks",
-                                            "bounds", "constructions", "certificates"};
+    const std::vector<std::string> kinds = {
+        "tasks", "models", "blocks", "bounds", "constructions", "certificates", "attacks"};
     if (!o->kind.empty() && !contains_name(kinds, o->kind))
       throw Error(ErrorKind::usage, "unknown kind '" + o->kind + "'", "list",
                   did_you_mean(o->kind, kinds));

@@ -46,6 +46,8 @@ constexpr CommandEntry kCommands[] = {
      "separatrix evaluate m.safetensors index-lookup --length 20 --examples 5000", add_evaluate},
     {"predict", "Logits and answers for inputs on standard input",
      "echo '{\"tokens\":[3,1,2,64]}' | separatrix predict m.safetensors", add_predict},
+    {"refute", "Search an input on which a model is wrong",
+     "separatrix refute m.safetensors index-lookup --length 20 --seconds 30", add_refute},
     {"sample", "Print instances of a task",
      "separatrix sample index-lookup --length 5 --alphabet 4 --count 3", add_sample},
     {"report", "One self-contained HTML page from a store",

@@ -58,25 +58,31 @@ std::optional<ModelOrigin> origin_of(const ModelFile& file) {
   }
 }
 
-void check_model_fits(const ModelFile& file, const std::string& path, const TaskArguments& task,
+void check_model_fits(const ModelFile& file, const std::string& path, const ModelOrigin& wanted,
                       const Session& session) {
   const auto origin = origin_of(file);
-  const std::string name = task.name(session);
-  if (origin && !same_name(origin->task, name))
-    throw Error(ErrorKind::spec, "the model was made for " + origin->task + ", not for " + name,
-                path, "name the task it was made for");
-  if (origin && origin->task_config != task.config(session))
-    throw Error(
-        ErrorKind::spec,
-        "the model was made for other parameters of " + name + ": " + origin->task_config.dump(),
-        path, "give the same parameters");
-  const TaskInfo info = task.make(session)->info(task.length());
-  if (const auto misfit = find_misfit(file.weights.spec, info))
+  if (origin && !same_name(origin->task, wanted.task))
+    throw Error(ErrorKind::spec,
+                "the model was made for " + origin->task + ", not for " + wanted.task, path,
+                "name the task it was made for");
+  if (origin && origin->task_config != wanted.task_config)
+    throw Error(ErrorKind::spec,
+                "the model was made for other parameters of " + wanted.task + ": " +
+                    origin->task_config.dump(),
+                path, "give the same parameters");
+  const auto task = session.catalogue.tasks.make(wanted.task, wanted.task_config, "task");
+  task->check_length(wanted.length);
+  if (const auto misfit = find_misfit(file.weights.spec, task->info(wanted.length)))
     throw Error(ErrorKind::spec,
                 std::string("the model's ") + misfit->field + " is " +
                     std::to_string(misfit->have) + ", this length needs " +
                     std::to_string(misfit->need),
                 path, "use a model made for this task and length");
+}
+
+void check_model_fits(const ModelFile& file, const std::string& path, const TaskArguments& task,
+                      const Session& session) {
+  check_model_fits(file, path, {task.name(session), task.config(session), task.length()}, session);
 }
 
 }  // namespace separatrix

@@ -54,6 +54,8 @@ std::optional<ModelOrigin> origin_of(const ModelFile& file);
 
 /// Throws Error(spec) when the file says that it was made for another task, or its sizes do not
 /// fit.
+void check_model_fits(const ModelFile& file, const std::string& path, const ModelOrigin& wanted,
+                      const Session& session);
 void check_model_fits(const ModelFile& file, const std::string& path, const TaskArguments& task,
                       const Session& session);
 
@@ -67,6 +69,7 @@ void add_recheck(Command command, Session& session);
 void add_train(Command command, Session& session);
 void add_evaluate(Command command, Session& session);
 void add_predict(Command command, Session& session);
+void add_refute(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);
 void add_bench_train_step(Command command, Session& session);

@@ -9,6 +9,7 @@ Catalogue Catalogue::builtin() {
   register_bounds(all.bounds);
   register_constructions(all.constructions);
   register_certificates(all.certificates);
+  register_attacks(all.attacks);
   return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include "separatrix/bounds/bound.h"
 #include "separatrix/proofs/certificate.h"
+#include "separatrix/refute/attack.h"
 
 namespace separatrix {
 
@@ -12,6 +13,7 @@ struct Catalogue {
   Registry<BoundMethod> bounds{"bound"};
   Registry<Construction> constructions{"construction"};
   Registry<CertificateMethod> certificates{"certificate method"};
+  Registry<Attack> attacks{"attack"};
   static Catalogue builtin();  ///< calls the register_* lists
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "separatrix/base/registry.h"
 #include "separatrix/nn/model.h"
 #include "separatrix/tasks/task.h"
 
@@ -47,6 +48,7 @@ struct AttackResult {
   bool applicable = true;  ///< false: not for this kind of model (`effort` says why)
   std::optional<Refutation> found;
   std::string effort;  ///< "40 960 prefixes, 1 200 suffixes, 3.1 s"
+  double seconds = 0;
 };
 
 /// One way to look for a failure. Finding nothing proves nothing.
