@@ -16,8 +16,6 @@
 
 #include "separatrix/base/error.h"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX wants it declared
-
 namespace separatrix {
 namespace {
 
@@ -60,6 +58,7 @@ int take(int& fd) {
 /// posix_spawn, which is safe among threads and reports what exec says. Returns errno's value.
 int spawn(const std::vector<std::string>& command, int in, int out, int err, pid_t& pid) {
   std::vector<char*> argv;
+  argv.reserve(command.size() + 1);
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
+#include <utility>
 
 #include "separatrix/tasks/checks.h"
 #include "separatrix/tasks/task.h"
@@ -54,7 +55,8 @@ std::vector<Index> draw_slots(Rng& rng, Index n, Index k, double a) {
 }
 
 /// State: (answer at this token or kIgnore, key that waits for its value or -1, then key, value of
-/// the pairs so far in ascending order of keys).
+/// the pairs so far in ascending order of keys; kIgnore for the value of a key already asked, which
+/// no instance asks again).
 class Dictionary final : public StreamingReference {
  public:
   explicit Dictionary(Index pairs) : pairs_(pairs) {}
@@ -67,7 +69,7 @@ class Dictionary final : public StreamingReference {
     while (at < next.size() && next[at] < key) at += 2;
     const bool known = at < next.size() && next[at] == key;
     if (t >= 2 * pairs_) {
-      if (known) next[0] = next[at + 1];
+      if (known) next[0] = std::exchange(next[at + 1], kIgnore);
     } else if (t % 2 == 0) {
       next[1] = key;
     } else {

@@ -85,7 +85,7 @@ class PackedRows {
   std::strong_ordering compare(Index a, Index b) const {
     return order(words(a), words(b), stride_);
   }
-  bool equal(Index a, Index b) const { return compare(a, b) == 0; }
+  bool equal(Index a, Index b) const { return std::is_eq(compare(a, b)); }
 
   /// A row, or the beginning of one filled up with zeros, as words. Empty when a value takes more
   /// bits than any of the matrix: no row has it.
@@ -98,14 +98,14 @@ class PackedRows {
     return key;
   }
   bool equals(Index row, const std::vector<std::uint64_t>& key) const {
-    return order(words(row), key.data(), stride_) == 0;
+    return std::is_eq(order(words(row), key.data(), stride_));
   }
   /// First of the sorted rows from `first` on that is not below `key`.
   Index lower_bound(const std::vector<std::uint64_t>& key, Index first = 0) const {
     Index last = rows_;
     while (first < last) {
       const Index middle = first + (last - first) / 2;
-      if (order(words(middle), key.data(), stride_) < 0)
+      if (std::is_lt(order(words(middle), key.data(), stride_)))
         first = middle + 1;
       else
         last = middle;

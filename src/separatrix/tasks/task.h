@@ -25,7 +25,8 @@ struct TaskInfo {
 };
 
 /// The natural online algorithm of a task: reads tokens left to right and answers as it goes.
-/// Two prefixes that reach equal states at equal times have equal futures.
+/// Two prefixes that reach equal states at equal times have equal futures: the same tokens may
+/// follow, and the same targets.
 class StreamingReference {
  public:
   using State = std::vector<std::int32_t>;

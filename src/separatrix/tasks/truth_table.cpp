@@ -134,7 +134,7 @@ void TableBuilder::finish(Part& part) const {
   std::iota(order.begin(), order.end(), 0U);
   const auto before = [&](std::uint32_t a, std::uint32_t b) {
     const auto by_tokens = keys.compare(a, b);
-    return by_tokens != 0 ? by_tokens < 0 : a < b;
+    return std::is_neq(by_tokens) ? std::is_lt(by_tokens) : a < b;
   };
   if (!std::is_sorted(order.begin(), order.end(), before))
     std::sort(order.begin(), order.end(), before);
