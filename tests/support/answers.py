@@ -54,8 +54,7 @@ for line in sys.stdin:
             sys.stdout.write("1" * 65536)
     if how == "noisy":
         print("n" * 100000, file=sys.stderr)
-    print(answer if how == "garbage" else json.dumps(answer), flush=True)
-    if how == "twice":
-        print(json.dumps(answer), flush=True)
+    text = answer if how == "garbage" else json.dumps(answer)
+    print(text + "\n" + text if how == "twice" else text, flush=True)
     if how == "three" and asked == 3:
         sys.exit(7)

@@ -154,6 +154,7 @@ LineProcess::~LineProcess() {
 
 std::string LineProcess::ask(const std::string& line, std::chrono::duration<double> limit,
                              std::size_t longest) {
+  receive_some();  // what came since; at its end, the loop below finds out again
   if (!received_.empty())
     fail("more than one line came back for the input before", line,
          "answer each line with exactly one: it also wrote " + shown_line(received_));
