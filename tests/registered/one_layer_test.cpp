@@ -1,9 +1,11 @@
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 
 #include <gtest/gtest.h>
 
+#include "separatrix/base/error.h"
 #include "separatrix/bounds/bound.h"
 #include "separatrix/bounds/one_layer/evidence.h"
 
@@ -111,13 +113,14 @@ TEST(OneLayerClosedForms, RowsAreThoseOfTheMatrix) {
       for (const Measure measure : {Measure::rows, Measure::prefix_rows})
         for (const Evidence& found : closed_one_layer(asked.at(n), measure)) {
           const Index rows = BruteMatrix::of(asked.at(n), found.witness).distinct();
-          const std::string what = c.name + c.config.dump() + " N=" + std::to_string(n) + " " +
-                                   found.witness.dump();
+          const std::string what =
+              c.name + c.config.dump() + " N=" + std::to_string(n) + " " + found.witness.dump();
           ++compared;
-          if (found.exact || c.name != "mqar")
+          if (found.exact || c.name != "mqar") {
             EXPECT_EQ(found.count, long(rows)) << what;
-          else
+          } else {
             EXPECT_LE(found.count, long(rows)) << what;
+          }
         }
     }
   EXPECT_GT(compared, 80);
@@ -144,6 +147,176 @@ TEST(OneLayerBounds, WitnessesHoldAndTamperedOnesDoNot) {
       }
     }
   EXPECT_GT(checked, 150);
+}
+
+/// The positions that Alice has, whatever the form of the witness.
+std::set<Index> alice_of(const Evidence& found) {
+  std::set<Index> out;
+  for (const Json& t : found.witness.at("alice")) out.insert(t.get<Index>());
+  return out;
+}
+
+TEST(OneLayerSearch, FindsNoLessThanTheClosedForms) {
+  const Fixture f;
+  for (const ClosedCase& c : closed_cases())
+    for (const Index n : c.lengths) {
+      const Asked asked(f, c.name, c.config);
+      for (const Measure measure : {Measure::rows, Measure::prefix_rows, Measure::leaves})
+        for (const Evidence& closed : closed_one_layer(asked.at(n), measure)) {
+          const std::vector<Evidence> found = search_one_layer(asked.at(n), measure);
+          ASSERT_FALSE(found.empty());
+          // Of a promise, search takes rows that differ pairwise in a fixed order: maybe not the
+          // most.
+          if (c.name == "mqar" && !found[0].exact) continue;
+          EXPECT_GE(found[0].count, closed.count)
+              << c.name << c.config << " N=" << n << " " << closed.witness.dump();
+        }
+    }
+}
+
+TEST(OneLayerSearch, FindsTheTwoStringsOfInterleavedEquality) {
+  const Fixture f;
+  const Asked asked(f, "string-equality", {{"alphabet", 2}, {"layout", "interleaved"}});
+  for (const Index n : {6, 10, 12, 16, 30}) {
+    const Evidence found = search_one_layer(asked.at(n), Measure::rows)[0];
+    const std::set<Index> alice = alice_of(found);
+    EXPECT_EQ(Index(alice.size()), n / 2) << n;
+    for (Index i = 0; i < n / 2; ++i)
+      EXPECT_NE(alice.count(2 * i), alice.count(2 * i + 1)) << "N=" << n << " pair " << i;
+    if (n <= 16) {
+      EXPECT_EQ(found.count, long(1) << (n / 2));
+      EXPECT_TRUE(found.exact);
+      EXPECT_EQ(found.partition, "even positions | odd positions");
+    } else {
+      EXPECT_FALSE(found.exact);
+      EXPECT_GE(found.count, 200);
+    }
+  }
+}
+
+TEST(OneLayerSearch, FindsOddAndEvenForDyck) {
+  const Fixture f;
+  const Asked asked(f, "bounded-dyck", {{"types", 2}, {"depth", 2}});
+  for (const Index n : {6, 8, 16, 24}) {
+    const Evidence found = search_one_layer(asked.at(n), Measure::rows)[0];
+    const std::set<Index> alice = alice_of(found);
+    EXPECT_EQ(Index(alice.size()), n / 2) << n;
+    for (const Index t : alice) EXPECT_EQ(t % 2, *alice.begin() % 2) << "N=" << n;
+    if (n <= 8) {
+      EXPECT_EQ(found.count, (long(1) << (n - 1)) + 1);
+    }
+  }
+}
+
+TEST(OneLayerSearch, IsTheSameForAnyThreads) {
+  const Fixture f;
+  for (const char* name : {"bounded-dyck", "string-equality"}) {
+    const Asked asked(f, name, Json::object());
+    for (const Measure measure : {Measure::rows, Measure::leaves}) {
+      BoundRequest request = asked.at(6);
+      const Json one = search_one_layer(request, measure)[0].witness;
+      request.threads = 3;
+      EXPECT_EQ(one, search_one_layer(request, measure)[0].witness);
+    }
+  }
+}
+
+TEST(OneLayerBounds, AMillionTokensTakeUnderASecond) {
+  const Fixture f;
+  const std::vector<std::pair<std::string, Json>> tasks = {
+      {"string-equality", {{"alphabet", 64}}},
+      {"string-equality", {{"alphabet", 64}, {"layout", "interleaved"}}},
+      {"set-disjointness", Json::object()},
+      {"bounded-dyck", {{"types", 4}, {"depth", 6}}},
+      {"nearest-neighbor", Json::object()},
+      {"index-lookup", {{"query", "first"}}},
+      {"index-lookup", Json::object()},
+      {"mqar", {{"pairs", 4000}}},
+  };
+  for (const auto& [name, config] : tasks)
+    for (const std::string& method : kMethods) {
+      const Asked asked(f, name, config);
+      const auto made = f.bounds.make(method);
+      const auto begin = std::chrono::steady_clock::now();
+      const std::vector<Bound> found = made->compute(asked.at(1'000'000));
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1))
+          << name << method;
+      EXPECT_FALSE(found.empty());
+      for (const Bound& bound : found) EXPECT_TRUE(bound.inequality.has_value());
+    }
+}
+
+TEST(OneLayerBounds, LongInputsAreCheckedOnDrawnPairs) {
+  const Fixture f;
+  for (const auto& [name, config] : std::vector<std::pair<std::string, Json>>{
+           {"string-equality", {{"alphabet", 5}, {"layout", "interleaved"}}},
+           {"set-disjointness", Json::object()},
+           {"bounded-dyck", {{"types", 3}, {"depth", 4}}},
+           {"bounded-dyck", {{"types", 3}, {"depth", 1}}},
+           {"nearest-neighbor", Json::object()},
+           {"mqar", {{"pairs", 8}, {"vocab_size", 64}}},
+           {"index-lookup", {{"query", "first"}, {"alphabet", 4}}},
+           {"index-lookup", {{"alphabet", 4}}}})
+    for (const std::string& method : kMethods) {
+      const Asked asked(f, name, config);
+      const auto made = f.bounds.make(method);
+      for (const Bound& bound : made->compute(asked.at(60))) {
+        const WitnessCheck check = made->check(asked.at(60), bound);
+        EXPECT_TRUE(check.valid) << name << method << check.how << bound.witness.dump();
+        for (const auto& tamper : std::vector<std::function<void(Bound&)>>{
+                 [](Bound& b) { b.count += 1; }, [](Bound& b) { b.split -= 1; },
+                 [](Bound& b) { b.witness["asked"] = 3; },
+                 [](Bound& b) { b.witness["last"] = b.witness["last"].get<Index>() == 1 ? 0 : 1; },
+                 [](Bound& b) {
+                   b.witness["alice"] = {{"first", 0}, {"step", 3}, {"count", 2}};
+                 },
+                 [](Bound& b) {
+                   b.witness["alice"] = {{"first", -1}, {"step", 1}, {"count", 5}};
+                 },
+                 [](Bound& b) {
+                   b.witness["alice"] = {{"first", 0}, {"step", 1}, {"count", 1 << 30}};
+                 },
+                 [](Bound& b) { b.witness["alice"] = 3; },
+                 [](Bound& b) { b.witness["kind"] = 3; }}) {
+          Bound bad = bound;
+          tamper(bad);
+          if (bad.witness == bound.witness && bad.count == bound.count && bad.split == bound.split)
+            continue;
+          // Any point, and any symbol after a first query, may be the last token.
+          if ((name == "nearest-neighbor" || config.contains("query")) &&
+              bad.witness.at("last") != bound.witness.at("last"))
+            continue;
+          WitnessCheck verdict{true, {}};
+          EXPECT_NO_THROW(verdict = made->check(asked.at(60), bad)) << name << method;
+          EXPECT_FALSE(verdict.valid) << name << " " << method << " " << bad.witness.dump();
+        }
+        if (bound.witness.at("kind") == "rule")
+          for (const char* rule :
+               {"Bob's partner of a set is its complement",
+                "Bob's partner of a string is the same string", "no such rule"}) {
+            Bound other = bound;
+            if (other.witness.at("rule") == rule) continue;
+            other.witness["rule"] = rule;
+            EXPECT_FALSE(made->check(asked.at(60), other).valid) << name << rule;
+          }
+      }
+    }
+}
+
+TEST(OneLayerBounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
+  const Fixture f;
+  const auto message = [&](const Asked& asked, Index n) -> std::string {
+    try {
+      f.bounds.make("one-layer-margin")->compute(asked.at(n));
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  EXPECT_EQ(message(Asked(f, "index-lookup", {{"query", "first"}}), 10'000'000),
+            "the count of rows has 7499999 bytes; the limit is 4194304");
+  EXPECT_EQ(message(Asked(f, "regular", Json::object()), 1'000'000),
+            "the partition search needs 4096000000 tokens; its limit is 1073741824");
 }
 
 }  // namespace

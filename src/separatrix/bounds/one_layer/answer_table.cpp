@@ -246,4 +246,29 @@ RowClasses row_classes(const AnswerTable& table, std::uint64_t alice, bool repre
   return out;
 }
 
+Index pairwise_different_rows(const AnswerTable& table, std::uint64_t alice, Index max_rows) {
+  using Row = std::vector<std::pair<std::uint64_t, Token>>;  // Bob's code, answer
+  std::map<std::uint64_t, Row> rows;
+  for (const AnswerTable::Entry& entry : table.entries)
+    rows[entry.code & alice].emplace_back(entry.code & ~alice, entry.answer);
+  const auto differ = [](const Row& a, const Row& b) {
+    for (auto i = a.begin(), j = b.begin(); i != a.end() && j != b.end();) {
+      if (i->first == j->first && i->second != j->second) return true;
+      const bool step_a = i->first <= j->first, step_b = j->first <= i->first;
+      if (step_a) ++i;
+      if (step_b) ++j;
+    }
+    return false;
+  };
+  std::vector<const Row*> kept;
+  Index seen = 0;
+  for (auto& [part, row] : rows) {
+    if (++seen > max_rows) break;
+    std::sort(row.begin(), row.end());
+    if (std::all_of(kept.begin(), kept.end(), [&](const Row* k) { return differ(*k, row); }))
+      kept.push_back(&row);
+  }
+  return Index(kept.size());
+}
+
 }  // namespace separatrix::one_layer

@@ -44,4 +44,8 @@ struct RowClasses {
 };
 RowClasses row_classes(const AnswerTable& table, std::uint64_t alice, bool representatives);
 
+/// Of a table that is not total: how many of at most `max_rows` parts, taken in order, pairwise
+/// differ where both are asked.
+Index pairwise_different_rows(const AnswerTable& table, std::uint64_t alice, Index max_rows);
+
 }  // namespace separatrix::one_layer

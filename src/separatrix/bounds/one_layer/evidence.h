@@ -16,8 +16,8 @@ struct Evidence {
   mpz_class count = 1;
   bool exact = false;
   Index split = 0;  ///< tokens that Alice holds
-  std::string partition, formula, theorem, scope;
-  Json witness;
+  std::string partition = {}, formula = {}, theorem = {}, scope = {};
+  Json witness = {};
 };
 
 /// From theorems, for any length. Empty when none covers the task. Throws Error(spec) when the
@@ -27,6 +27,9 @@ std::vector<Evidence> closed_one_layer(const BoundRequest& request, Measure meas
 /// From the task's labels: all partitions, or the best that hill-climbing finds. Throws Error(spec)
 /// naming the size when one evaluation would not fit.
 std::vector<Evidence> search_one_layer(const BoundRequest& request, Measure measure);
+
+/// About how many inputs there are: the product of the choices on the way to a sampled one.
+double estimated_instances(const BoundRequest& request);
 
 /// Both, the larger count first; of the search only what another partition or a larger count adds.
 std::vector<Evidence> one_layer_evidence(const BoundRequest& request, Measure measure);

@@ -1,3 +1,4 @@
+#include "separatrix/base/error.h"
 #include "separatrix/bounds/one_layer/method.h"
 #include "separatrix/bounds/one_layer/witness.h"
 
@@ -18,11 +19,21 @@ class FixedPoint final : public BoundMethod {
   explicit FixedPoint(const Config&) {}
 
   std::vector<Bound> compute(const BoundRequest& request) const override {
-    std::vector<Bound> out = one_layer_bounds(
-        request, {"one-layer-fixed-point", Measure::leaves, OneLayerArithmetic::fixed_shifted});
-    std::vector<Bound> one_way = one_layer_bounds(
-        request, {"one-layer-fixed-point", Measure::rows, OneLayerArithmetic::fixed_unshifted});
-    out.insert(out.end(), one_way.begin(), one_way.end());
+    std::vector<Bound> out;
+    std::optional<Error> too_large;  // of one variant; the other may fit
+    for (const auto& [measure, arithmetic] :
+         {std::pair(Measure::leaves, OneLayerArithmetic::fixed_shifted),
+          std::pair(Measure::rows, OneLayerArithmetic::fixed_unshifted)}) {
+      try {
+        for (Bound& bound :
+             one_layer_bounds(request, {"one-layer-fixed-point", measure, arithmetic}))
+          out.push_back(std::move(bound));
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::spec) throw;
+        too_large = e;
+      }
+    }
+    if (out.empty() && too_large) throw Error(*too_large);
     return out;
   }
   WitnessCheck check(const BoundRequest& request, const Bound& bound) const override {
