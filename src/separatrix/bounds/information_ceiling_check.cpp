@@ -19,7 +19,8 @@ constexpr mpfr_prec_t kBits = 256;
 /// A number of 256 bits; every operation rounds to nearest.
 class Wide {
  public:
-  Wide(double x = 0) { mpfr_init2(value_, kBits), mpfr_set_d(value_, x, MPFR_RNDN); }
+  Wide() : Wide(0.0) {}
+  explicit Wide(double x) { mpfr_init2(value_, kBits), mpfr_set_d(value_, x, MPFR_RNDN); }
   Wide(const Wide& other) : Wide() { mpfr_set(value_, other.value_, MPFR_RNDN); }
   Wide& operator=(const Wide& other) {
     mpfr_set(value_, other.value_, MPFR_RNDN);
