@@ -59,7 +59,7 @@ class Search {
     if (estimated_instances(request_) <= 4 * double(kMaxInstances))
       tables = tabulate(request_, asked_, kMaxInstances, kMaxLast);
     Evidence found = tables.empty() ? sampled() : enumerated(tables);
-    if (found.count < 1) return {};  // no sampled input was asked
+    if (found.count <= 1) return {};  // says nothing; 0: no sampled input was asked
     return {std::move(found)};
   }
 
@@ -70,17 +70,17 @@ class Search {
   }
 
   Evidence enumerated(const std::vector<AnswerTable>& tables) {
-    const AnswerTable* best_table = nullptr;
+    const AnswerTable* best_table = &tables.front();
     BestPartition best;
     double work = 0;
     std::size_t tried = 0;
     for (const AnswerTable& table : tables) {
       work += double(table.entries.size() + 1) *
               double(Index{1} << std::min<std::size_t>(table.free_positions().size(), 12));
-      if (best_table != nullptr && work > 0x1p31) break;
+      if (tried > 0 && work > 0x1p31) break;
       say("searching partitions", double(tried++) / double(tables.size()));
       BestPartition found = best_partition(request_, table, measure_);
-      if (best_table != nullptr && found.score <= best.score) continue;
+      if (found.score <= best.score) continue;
       best_table = &table;
       best = std::move(found);
     }
