@@ -28,11 +28,12 @@ model:
   positions: none
   norm: none
   layers: [{block: lstm, config: {forget_bias: 3}, residual: false}]
-train: {steps: 45000, batch_size: 64, lr: 0.005, schedule: cosine, eval_every: 5000}
+train: {steps: 9000, batch_size: 64, lr: 0.005, schedule: cosine, eval_every: 1000}
 """
 
 
 def run(*command, allowed=(0,), stdin=None):
+    command = [str(word) for word in command]
     done = subprocess.run(command, capture_output=True, text=True, input=stdin)
     if done.returncode not in allowed:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
@@ -40,13 +41,13 @@ def run(*command, allowed=(0,), stdin=None):
 
 
 def train(program, path, *arguments):
-    out = json.loads(run(program, "train", *arguments, "--json", "--quiet", "-o", path))
+    out = json.loads(run(program, "train", *arguments, "--json", "--quiet", "-o", path, allowed=(0, 1)))
     print(f"{path.name}: accuracy {out['token_accuracy']:.4f} on fresh inputs, {out['step']} steps")
     return out["token_accuracy"]
 
 
-def orthogonal_rnn(path, width=24, length=60, seed=1):
-    """An Elman network (tanh) whose recurrent matrix is a random orthogonal one; written without the program."""
+def orthogonal_rnn(width=24, seed=1):
+    """Tensors of an Elman network (tanh) whose recurrent matrix is random orthogonal."""
     rng = random.Random(seed)
     normal = lambda n, scale: [rng.gauss(0, scale) for _ in range(n)]
     rows = []
@@ -74,11 +75,11 @@ def write_model(program, path):
     spec.write_text(
         "task: string-equality\nlength: 60\nmodel:\n  vocab_size: 3\n  n_classes: 2\n  d_model: 24\n"
         "  positions: none\n  norm: none\n  layers: [{block: rnn, residual: false}]\ntrain: {steps: 1}\n")
-    run(program, "train", "--config", spec, "--quiet", "-o", path)
+    run(program, "train", "--config", spec, "--quiet", "-o", path, allowed=(0, 1))
     data = bytearray(path.read_bytes())
     (size,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8:8 + size])
-    for name, (shape, values) in orthogonal_rnn(path).items():
+    for name, (shape, values) in orthogonal_rnn().items():
         assert header[name]["shape"] == shape, name
         struct.pack_into(f"<{len(values)}f", data, 8 + size + header[name]["data_offsets"][0], *values)
     path.write_bytes(data)
@@ -99,8 +100,8 @@ def attack(program, path, methods):
         seconds = time.monotonic() - start
         if found["found"]:
             verify(program, path, found)
-        print(f"  {method or 'all':18} {'broken' if found['found'] else 'nothing found':14} {seconds:6.2f} s  "
-              f"{found['effort'][-1]['words']}")
+        outcome = "broken" if found["found"] else "nothing found"
+        print(f"  {method or 'all':18} {outcome:14} {seconds:6.2f} s  {found['effort'][-1]['words']}")
         if not method and (not found["found"] or seconds > 60):
             sys.exit("not broken within 60 s")
 

@@ -81,6 +81,7 @@ std::optional<Refutation> Adversarial::run_round(const Search& s, Index round) c
   });
   order.resize(std::min(order.size(), std::size_t(config_.climbers)));
   std::vector<Climber> climbers;
+  climbers.reserve(order.size());
   for (const std::size_t i : order) climbers.push_back({samples[i], verdicts[i].margin});
 
   for (Index step = 0; step < config_.steps && !s.effort.spent(); ++step) {
