@@ -262,7 +262,8 @@ Index pairwise_different_rows(const AnswerTable& table, std::uint64_t alice, Ind
   };
   std::vector<const Row*> kept;
   Index seen = 0;
-  for (auto& [part, row] : rows) {
+  for (auto& entry : rows) {
+    Row& row = entry.second;
     if (++seen > max_rows) break;
     std::sort(row.begin(), row.end());
     if (std::all_of(kept.begin(), kept.end(), [&](const Row* k) { return differ(*k, row); }))
