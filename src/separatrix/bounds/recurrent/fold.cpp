@@ -68,11 +68,13 @@ Estimate estimate_instances(const Task& task, Index length) {
 
 /// What the threads share.
 struct Shared {
-  const BoundRequest& request;
-  double expected = 1;  ///< instances, about
   // Looked at for every instance: kept off the line that is written.
-  alignas(64) std::atomic<Index> instances{0}, bytes{0};
-  alignas(64) std::atomic<bool> causal{true}, failed{false};
+  alignas(64) std::atomic<Index> instances{0};
+  std::atomic<Index> bytes{0};
+  alignas(64) std::atomic<bool> causal{true};
+  std::atomic<bool> failed{false};
+  double expected = 1;  ///< instances, about
+  const BoundRequest& request;
 };
 
 /// Folds subtrees of instances into classes of its own.
@@ -278,7 +280,7 @@ std::optional<ResidualDiagram> fold(const BoundRequest& request) {
   if (estimate.least > 2 * double(kMaxInstances) || estimate.least * n_tokens > 2 * kMaxTokensInAll)
     refuse(request, estimate.mean);
 
-  Shared shared{.request = request, .expected = estimate.mean};
+  Shared shared{.expected = estimate.mean, .request = request};
   Pulse pulse(request);
   std::vector<Folder> folders;
   for (int i = 0; i < std::max(1, request.threads); ++i)
