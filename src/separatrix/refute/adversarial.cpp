@@ -89,7 +89,7 @@ std::optional<Refutation> Adversarial::run_round(const Search& s, Index round) c
     const std::uint64_t seed = rng.bits();
     parallel_for(s.options.threads, Index(climbers.size()), [&](std::size_t, Index i) {
       const auto c = std::size_t(i);
-      if (!climbers[c].stuck)
+      if (!climbers[c].stuck && !s.effort.spent())
         edits[c] = edits_of(s, climbers[c].tokens, Rng(seed, RngUse::search, std::uint64_t(i)));
     });
     EditList list;

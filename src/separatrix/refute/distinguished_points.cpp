@@ -11,10 +11,10 @@ constexpr Index kLongest = 20;
 }  // namespace
 
 std::vector<std::pair<std::uint64_t, std::uint64_t>> DistinguishedPoints::walk(
-    const std::vector<std::uint64_t>& starts, int threads) {
+    const std::vector<std::uint64_t>& starts, int threads, const std::function<bool()>& give_up) {
   std::vector<Trail> trails(starts.size());
   parallel_for(threads, Index(starts.size()), [&](std::size_t worker, Index i) {
-    trails[std::size_t(i)] = follow(worker, starts[std::size_t(i)]);
+    trails[std::size_t(i)] = follow(worker, starts[std::size_t(i)], give_up);
   });
   std::vector<std::pair<std::uint64_t, std::uint64_t>> collisions;
   for (const Trail& trail : trails) {
@@ -28,11 +28,11 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> DistinguishedPoints::walk(
   return collisions;
 }
 
-DistinguishedPoints::Trail DistinguishedPoints::follow(std::size_t worker,
-                                                       std::uint64_t start) const {
+DistinguishedPoints::Trail DistinguishedPoints::follow(std::size_t worker, std::uint64_t start,
+                                                       const std::function<bool()>& give_up) const {
   const std::uint64_t mask = (std::uint64_t(1) << bits_) - 1;
   Trail trail{start, start, 0};
-  for (Index step = 1; step <= (kLongest << bits_); ++step) {
+  for (Index step = 1; step <= (kLongest << bits_) && !give_up(); ++step) {
     trail.end = f_(worker, trail.end);
     trail.length = step;
     if ((trail.end & mask) == 0) return trail;

@@ -22,8 +22,10 @@ class DistinguishedPoints {
 
   /// Walks the trails from starts[i]; pairs x != y with F(x) = F(y), in an order that depends on
   /// the starts alone.
+  /// Trails under way when give_up() becomes true are dropped.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> walk(
-      const std::vector<std::uint64_t>& starts, int threads);
+      const std::vector<std::uint64_t>& starts, int threads,
+      const std::function<bool()>& give_up = [] { return false; });
 
   /// Evaluations so far.
   Index evaluations() const { return evaluations_; }
@@ -31,9 +33,9 @@ class DistinguishedPoints {
  private:
   struct Trail {
     std::uint64_t start = 0, end = 0;
-    Index length = 0;  ///< 0: caught in a loop, given up
+    Index length = 0;  ///< 0: caught in a loop, or given up
   };
-  Trail follow(std::size_t worker, std::uint64_t start) const;
+  Trail follow(std::size_t worker, std::uint64_t start, const std::function<bool()>& give_up) const;
   std::pair<std::uint64_t, std::uint64_t> merge(Trail a, Trail b);
 
   Function f_;

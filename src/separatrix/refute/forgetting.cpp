@@ -46,6 +46,7 @@ class Forgetting final : public Attack {
     std::vector<std::vector<PrefixPair>> of_sample(std::size_t(config_.samples));
     std::vector<std::vector<Index>> changed(of_sample.size());
     parallel_for(attempt.options.threads, config_.samples, [&](std::size_t worker, Index i) {
+      if (attempt.effort.spent()) return;
       const auto at = std::size_t(i);
       const std::uint64_t index = round * std::uint64_t(config_.samples) + std::uint64_t(i);
       changes_of(prefixes, index, states[worker], of_sample[at], changed[at]);

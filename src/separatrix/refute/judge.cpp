@@ -1,6 +1,7 @@
 #include "separatrix/refute/judge.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -50,12 +51,15 @@ Judge::Judge(const Target& target, const AttackOptions& options, Effort& effort)
 std::vector<Verdict> Judge::judge(std::span<const Tokens> inputs) {
   std::vector<Verdict> verdicts(inputs.size(), Verdict{.margin = kInfinity});
   const Index n = Index(inputs.size()), chunks = (n + kChunk - 1) / kChunk;
+  std::atomic<Index> run{0};
   parallel_for(options_.threads, chunks, [&](std::size_t worker, Index chunk) {
+    if (effort_.spent()) return;
     const auto begin = std::size_t(chunk * kChunk);
     const auto size = std::min(std::size_t(kChunk), inputs.size() - begin);
     judge_batch(workers_[worker], inputs.subspan(begin, size), verdicts.data() + begin);
+    run += Index(size);
   });
-  effort_.count("inputs", n);
+  effort_.count("inputs", run);
   return verdicts;
 }
 

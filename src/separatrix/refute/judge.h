@@ -25,7 +25,7 @@ class Judge {
   Judge(const Target& target, const AttackOptions& options, Effort& effort);
 
   /// One verdict per input, in order; all inputs have the instances' size. The same for any number
-  /// of threads.
+  /// of threads. Once the time is over, inputs that are left count as right.
   std::vector<Verdict> judge(std::span<const Tokens> inputs);
 
   /// Index of the first wrong one, or -1.

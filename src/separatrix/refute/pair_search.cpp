@@ -38,6 +38,7 @@ Sampled sample(const Attempt& attempt, const PairSearch& s) {
   all.states.resize(n * all.size);
   parallel_for(attempt.options.threads, s.samples, [&](std::size_t worker, Index i) {
     const auto at = std::size_t(i);
+    if (attempt.effort.spent()) return;
     all.instances[at] = s.prefixes.instance(s.first_sample + at);
     const auto prefix = std::span(all.instances[at]).first(std::size_t(s.prefixes.cut()));
     all.classes[at] = s.prefixes.class_of(prefix);
@@ -56,6 +57,7 @@ std::vector<Near> nearest_pairs(const Attempt& attempt, const Sampled& all) {
   const std::size_t n = all.instances.size();
   std::vector<Near> nearest(n);
   parallel_for(attempt.options.threads, Index(n), [&](std::size_t, Index i) {
+    if (attempt.effort.spent()) return;
     const auto a = std::size_t(i);
     Near& best = nearest[a];
     for (std::size_t b = a + 1; b < n; ++b) {
@@ -77,6 +79,7 @@ std::vector<PrefixPair> with_suffixes(const Attempt& attempt, const PairSearch& 
   std::vector<PrefixPair> candidates(nearest.size());
   const Index cut = s.prefixes.cut();
   parallel_for(attempt.options.threads, Index(nearest.size()), [&](std::size_t, Index i) {
+    if (attempt.effort.spent()) return;
     const Near& near = nearest[std::size_t(i)];
     const Tokens &a = all.instances[near.a], &b = all.instances[near.b];
     PrefixPair pair{{a.begin(), a.begin() + cut}, {b.begin(), b.begin() + cut}, {}, 0};
@@ -142,6 +145,7 @@ bool step_nearer(const PairSearch& s, PrefixState& states, PrefixPair& pair, Rng
 
 std::optional<Refutation> search_pairs(Attempt& attempt, const PairSearch& s) {
   const Sampled all = sample(attempt, s);
+  if (attempt.effort.spent()) return std::nullopt;
   attempt.effort.count("prefixes", s.samples);
   std::vector<PrefixPair> pairs = with_suffixes(attempt, s, all, nearest_pairs(attempt, all));
   for (Index round = 0;; ++round) {
@@ -154,7 +158,8 @@ std::optional<Refutation> search_pairs(Attempt& attempt, const PairSearch& s) {
           (s.first_sample + std::uint64_t(i)) * std::uint64_t(s.rounds) + std::uint64_t(round);
       Rng rng(attempt.options.seed ^ 0x5eed, RngUse::search, stream);
       Index& steps = taken[std::size_t(i)];
-      while (steps < s.steps && step_nearer(s, *s.states[worker], pairs[std::size_t(i)], rng))
+      while (steps < s.steps && !attempt.effort.spent() &&
+             step_nearer(s, *s.states[worker], pairs[std::size_t(i)], rng))
         ++steps;
     });
     Index steps = 0;

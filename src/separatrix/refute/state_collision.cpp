@@ -84,9 +84,11 @@ std::optional<Refutation> StateCollision::by_table(Attempt& attempt, const Prefi
     const Index n = std::min(kRound, config_.table - begin);
     std::vector<std::uint64_t> keys(static_cast<std::size_t>(n)), classes(keys.size());
     parallel_for(attempt.options.threads, n, [&](std::size_t worker, Index i) {
+      if (attempt.effort.spent()) return;
       keys[std::size_t(i)] =
           state_of(prefixes, states[worker], std::uint64_t(begin + i), &classes[std::size_t(i)]);
     });
+    if (attempt.effort.spent()) break;
     attempt.effort.count("prefixes", n);
     std::vector<std::pair<std::uint64_t, std::uint64_t>> equal;
     for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -117,7 +119,8 @@ std::optional<Refutation> StateCollision::by_trails(Attempt& attempt, const Pref
   while (!attempt.effort.spent()) {
     std::vector<std::uint64_t> starts(kTrails);
     for (std::uint64_t& start : starts) start = rng.bits();
-    const auto collisions = points.walk(starts, attempt.options.threads);
+    const auto collisions =
+        points.walk(starts, attempt.options.threads, [&] { return attempt.effort.spent(); });
     attempt.effort.count("prefixes on trails", points.evaluations() - counted);
     counted = points.evaluations();
     if (auto found = judge(attempt, prefixes, states.front(), collisions)) return found;

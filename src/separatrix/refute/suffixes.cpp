@@ -73,6 +73,7 @@ std::optional<Refutation> judge_pairs(const std::string& method, const Suffixes&
                                       const AttackOptions& options, Effort& effort) {
   std::vector<std::vector<Tokens>> ways(pairs.size());
   parallel_for(options.threads, Index(pairs.size()), [&](std::size_t, Index i) {
+    if (effort.spent()) return;
     ways[std::size_t(i)] = suffixes.find(pairs[std::size_t(i)], kSuffixes);
   });
   std::vector<double> least(pairs.size(), std::numeric_limits<double>::infinity());
