@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "separatrix/base/names.h"
+#include "separatrix/bounds/ceiling.h"
 
 namespace separatrix {
 namespace {
@@ -47,25 +47,32 @@ std::string cell(const Bound* bound) {
 
 }  // namespace
 
-ModelVerdict judge(const ModelSize& size, const Bound& bound) {
+ModelVerdict judge(const ModelSize& size, const BoundRequest& request, const Bound& bound) {
   if (bound.resource == Resource::recurrent_state_bits) {
     if (!size.state_bits) return {};
     const bool small = *size.state_bits < bound.bits();
-    const std::string what = bound.scope.empty() ? "the task" : "(" + bound.scope + ") the task";
+    const std::string goal = bound.scope.empty() ? "the task" : bound.scope;
     const char* const consequence =
-        bound.scope.empty() ? "it is wrong on some input" : "it cannot do that";
-    return {.applies = true,
-            .excluded = small,
-            .sentence = fmt::format("it carries {} bits; {} needs {}: {}", *size.state_bits, what,
-                                    bound.bits(), small ? consequence : "not excluded")};
+        bound.scope.empty() ? "it is wrong on some input" : "it cannot have that";
+    std::string sentence = fmt::format("it carries {} bits; {} needs {}: {}", *size.state_bits,
+                                       goal, bound.bits(), small ? consequence : "not excluded");
+    if (const auto most = accuracy_ceiling(request.task_name, request.task_config, request.length,
+                                           double(*size.state_bits));
+        most && *most < 1 && !bound.scope.empty())
+      sentence += fmt::format("; its mean accuracy is at most {:.4f}", *most);
+    return {.applies = true, .excluded = small, .sentence = sentence};
   }
   if (!size.one_layer || !bound.inequality || !bound.inequality->satisfied) return {};
   const bool small = !*bound.inequality->satisfied;
-  return {.applies = true,
-          .excluded = small,
-          .sentence =
-              fmt::format("{} {}: {}", bound.inequality->formula, small ? "fails" : "holds",
-                          small ? "in that arithmetic it is wrong on some input" : "not excluded")};
+  std::string sentence =
+      small ? "it is too small: in that arithmetic it is wrong on some input" : "not excluded";
+  if (bound.method == "one-layer-margin") {
+    const auto margin = excluded_margin(*size.one_layer, request, bound);
+    sentence = margin
+                   ? fmt::format("on some input it is wrong, or right by less than {:.3g}", *margin)
+                   : "no margin is excluded";
+  }
+  return {.applies = true, .excluded = small, .sentence = sentence};
 }
 
 std::string spell_count(const mpz_class& count) {
@@ -85,7 +92,7 @@ std::string show_bound(const Bound& bound, const std::string& checked) {
   std::vector<std::string> lines;
   if (bound.inequality) {
     const Inequality& i = *bound.inequality;
-    lines.push_back(fmt::format("{}: H d_v >= {}", i.formula, i.smallest_width));
+    lines.push_back(i.formula);
     lines.push_back(fmt::format("{}; {}: {}{}", i.arithmetic, i.partition, count,
                                 bound.exact ? " (exact)" : ""));
   } else {

@@ -13,7 +13,7 @@ struct ModelVerdict {
   bool excluded = false;  ///< the model is too small: it is wrong on some input (of the scope)
   std::string sentence;  ///< "it carries 2048 bits; the task needs 6400: it is wrong on some input"
 };
-ModelVerdict judge(const ModelSize& size, const Bound& bound);
+ModelVerdict judge(const ModelSize& size, const BoundRequest& request, const Bound& bound);
 
 /// "132922799578... (37 digits)".
 std::string spell_count(const mpz_class& count);

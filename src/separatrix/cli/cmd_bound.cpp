@@ -138,7 +138,7 @@ class Answer {
     }
     text_ += show_bound(bound, checked);
     if (o_.cuts) text_ += show_cuts(bound);
-    if (!o_.model.empty()) judge_model(bound, json);
+    if (!o_.model.empty()) judge_model(request, bound, json);
     bounds_.push_back(std::move(json));
   }
 
@@ -156,8 +156,8 @@ class Answer {
   }
 
  private:
-  void judge_model(const Bound& bound, Json& json) {
-    const ModelVerdict verdict = judge(size_, bound);
+  void judge_model(const BoundRequest& request, const Bound& bound, Json& json) {
+    const ModelVerdict verdict = judge(size_, request, bound);
     if (!verdict.applies) return;
     json["model"] = {{"excluded", verdict.excluded}, {"sentence", verdict.sentence}};
     text_ += fmt::format("{:<32}{}\n", "", verdict.sentence);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "separatrix/bounds/one_layer/evidence.h"
+#include "separatrix/bounds/one_layer/inequality.h"
 #include "separatrix/proofs/one_layer.h"
 
 namespace separatrix {
@@ -296,6 +298,27 @@ ModelSize measure_size(const Weights& weights, const Registry<Block>& blocks, In
     if (!std::isfinite(w)) size.why_not = "a weight is not finite";
   if (size.why_not.empty()) size.one_layer = measure_one_layer(weights, n_tokens);
   return size;
+}
+
+std::optional<double> excluded_margin(const OneLayerNumbers& numbers, const BoundRequest& request,
+                                      const Bound& bound) {
+  const one_layer::OneLayerClaim claim{.arithmetic = one_layer::OneLayerArithmetic::margin,
+                                       .tokens = one_layer::one_layer_tokens(request),
+                                       .answer_bits = 1,
+                                       .needed = bound.inequality->needed,
+                                       .partition = {}};
+  const auto possible = [&](double margin) {
+    OneLayerNumbers with(numbers);
+    with.margin = margin;
+    return one_layer::one_layer_inequality(with, claim).satisfied.value_or(true);
+  };
+  double low = 1e-300, high = 1e300;  // the left side falls as the margin grows
+  if (possible(high) || !possible(low)) return std::nullopt;
+  while (high > low * 1.001) {
+    const double middle = std::sqrt(low) * std::sqrt(high);
+    (possible(middle) ? low : high) = middle;
+  }
+  return high;
 }
 
 }  // namespace separatrix

@@ -29,4 +29,10 @@ struct ModelSize {
 /// far from tight.
 ModelSize measure_size(const Weights& weights, const Registry<Block>& blocks, Index n_tokens);
 
+/// The least margin mu, up to one part in 1000 and rounded up, that a model of these numbers cannot
+/// keep on every input, by a bound of `one-layer-margin`: on some input it is wrong, or right by
+/// less. nullopt when the bound excludes no margin.
+std::optional<double> excluded_margin(const OneLayerNumbers& numbers, const BoundRequest& request,
+                                      const Bound& bound);
+
 }  // namespace separatrix
