@@ -10,17 +10,21 @@ namespace {
 /// The machines of the table, in its order: a recurrent state, or a method for one layer.
 struct Column {
   const char* heading;
-  const char* method;  ///< null: every bound on the recurrent state
+  const char* method;      ///< null: every bound on the recurrent state
+  const char* arithmetic;  ///< the inequality's words contain this
 };
 constexpr Column kColumns[] = {
-    {"recurrent state, bits", nullptr},
-    {"one layer, fixed point (a)", "one-layer-fixed-point"},
-    {"one layer, streaming (b)", "one-layer-streaming"},
-    {"one layer, margin (c)", "one-layer-margin"},
+    {"recurrent state, bits", nullptr, ""},
+    {"one layer, fixed point, two-way (a)", "one-layer-fixed-point", "two-way"},
+    {"one layer, fixed point, one-way", "one-layer-fixed-point", "one-way"},
+    {"one layer, streaming (b)", "one-layer-streaming", ""},
+    {"one layer, margin (c)", "one-layer-margin", ""},
 };
 
 bool belongs(const Bound& bound, const Column& column) {
-  if (column.method != nullptr) return bound.method == column.method;
+  if (column.method != nullptr)
+    return bound.method == column.method && bound.inequality &&
+           bound.inequality->arithmetic.find(column.arithmetic) != std::string::npos;
   return bound.resource == Resource::recurrent_state_bits && bound.scope.empty();
 }
 

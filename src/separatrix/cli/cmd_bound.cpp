@@ -16,7 +16,7 @@ struct BoundOptions {
   TaskArguments task;
   std::string method, model, from;
   bool check = false, cuts = false;
-  double accuracy = 1;
+  double accuracy = 0.99;  // what `separate` calls learned
   OneLayerNumbers one_layer;
   Index threads = Index(std::max(1u, std::thread::hardware_concurrency()));
 };
@@ -176,6 +176,7 @@ void print_table(const BoundOptions& o, Session& session) {
   static constexpr std::pair<const char*, const char*> kVariants[] = {
       {"query", "first"}, {"mode", "next-token"}, {"layout", "interleaved"}};
   const Registry<Task>& tasks = session.catalogue.tasks;
+  Bar bar(session.quiet);
   std::string text = table_head();
   Json rows = Json::array();
   const auto add = [&](const Registry<Task>::Entry& entry, const Json& config) {
@@ -191,7 +192,9 @@ void print_table(const BoundOptions& o, Session& session) {
                                .task_config = entry.resolve(config, entry.name),
                                .length = o.task.length(),
                                .one_layer = o.one_layer,
-                               .threads = int(o.threads)};
+                               .threads = int(o.threads),
+                               .progress = std::ref(bar),
+                               .stop = &session.stop};
     std::string name = entry.name;
     for (const auto& [key, value] : config.items()) name += " " + value.get<std::string>();
     const Found found = compute(session, o.method, request);

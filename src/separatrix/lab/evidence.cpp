@@ -192,6 +192,8 @@ Evidence gather_evidence(const SeparateConfig& config, const Catalogue& catalogu
     attempt("bound", entry.name, [&] {
       for (const Json& found : gatherer.bounds(entry.name)) {
         if (found.contains("scope")) continue;  // about fewer machines than the table's row
+        if (found.contains("inequality") && found.at("inequality").at("smallest_width") <= 1)
+          continue;  // every model has at least one head of width one
         for (const Resource resource :
              {Resource::recurrent_state_bits, Resource::one_layer_transformer_bits})
           if (found.at("resource") == to_string(resource)) {

@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "separatrix/refute/judge.h"
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

@@ -1,6 +1,6 @@
 #include "separatrix/refute/distinguished_points.h"
 
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "separatrix/refute/attempt.h"
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

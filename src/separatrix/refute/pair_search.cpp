@@ -4,7 +4,7 @@
 #include <limits>
 #include <tuple>
 
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

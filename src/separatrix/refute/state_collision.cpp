@@ -6,7 +6,7 @@
 
 #include "separatrix/refute/attempt.h"
 #include "separatrix/refute/distinguished_points.h"
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "separatrix/refute/parallel.h"
+#include "separatrix/base/parallel.h"
 
 namespace separatrix {
 namespace {

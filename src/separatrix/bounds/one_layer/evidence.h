@@ -16,7 +16,7 @@ struct Evidence {
   mpz_class count = 1;
   bool exact = false;
   Index split = 0;  ///< tokens that Alice holds
-  std::string partition = {}, formula = {}, theorem = {}, scope = {};
+  std::string partition = {}, formula = {}, theorem = {};
   Json witness = {};
 };
 

@@ -16,8 +16,10 @@ class Margin final : public BoundMethod {
   explicit Margin(const Config&) {}
 
   std::vector<Bound> compute(const BoundRequest& request) const override {
-    return one_layer_bounds(request,
-                            {"one-layer-margin", Measure::rows, OneLayerArithmetic::margin});
+    std::vector<Bound> bounds = one_layer_bounds(
+        request, {"one-layer-margin", Measure::rows, OneLayerArithmetic::margin});
+    for (Bound& bound : bounds) bound.scope = "machines with these V, S, Lambda and mu";
+    return bounds;
   }
   WitnessCheck check(const BoundRequest& request, const Bound& bound) const override {
     return check_witness(request, bound);

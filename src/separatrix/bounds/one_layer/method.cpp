@@ -12,7 +12,6 @@ std::vector<Bound> one_layer_bounds(const BoundRequest& request, const OneLayerM
                 .split = evidence.split,
                 .count = std::move(evidence.count),
                 .exact = evidence.exact,
-                .scope = std::move(evidence.scope),
                 .formula = std::move(evidence.formula),
                 .witness = std::move(evidence.witness)};
     bound.inequality =

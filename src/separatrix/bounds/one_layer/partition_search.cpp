@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <thread>
 
+#include "separatrix/base/parallel.h"
 #include "separatrix/bounds/one_layer/communication.h"
 
 namespace separatrix::one_layer {
@@ -45,22 +45,13 @@ std::vector<Index> all_scores(const BoundRequest& request, const AnswerTable& ta
                               const std::vector<Index>& free) {
   const Index n = Index{1} << free.size();
   std::vector<Index> scores(std::size_t(n), 0);
-  const auto work = [&](Index begin, Index end) {
-    for (Index choice = begin; choice < end; ++choice) {
-      if (request.stop != nullptr && *request.stop) return;
-      std::uint64_t alice = 0;
-      for (std::size_t i = 0; i < free.size(); ++i)
-        if ((choice >> i & 1) != 0) alice |= table.masks[std::size_t(free[i])];
-      scores[std::size_t(choice)] = count_rows(table, alice);
-    }
-  };
-  std::vector<std::thread> workers;
-  const Index parts = std::clamp<Index>(request.threads, 1, 64);
-  for (Index i = 1; i < parts; ++i)
-    workers.emplace_back([&, i] { work(n * i / parts, n * (i + 1) / parts); });
-  work(0, n / parts);
-  for (std::thread& worker : workers) worker.join();
-  throw_if_stopped(request);
+  parallel_for(request.threads, n, [&](std::size_t, Index choice) {
+    throw_if_stopped(request);
+    std::uint64_t alice = 0;
+    for (std::size_t i = 0; i < free.size(); ++i)
+      if ((choice >> i & 1) != 0) alice |= table.masks[std::size_t(free[i])];
+    scores[std::size_t(choice)] = count_rows(table, alice);
+  });
   return scores;
 }
 

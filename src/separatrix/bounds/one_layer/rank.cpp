@@ -13,13 +13,23 @@ namespace {  // NOLINT(google-build-namespaces): one copy per instruction set
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Longs = hn::CappedTag<std::int64_t, 8>;
-using Ints = hn::RepartitionToNarrow<Longs>;
 constexpr Index kFoldEvery = 8;
 
 template <class V>
 HWY_INLINE V fold(V x) {
   const Longs d;
   return hn::Add(hn::And(x, hn::Set(d, 0x7fffffff)), hn::ShiftRight<31>(x));
+}
+
+/// Lane by lane; both fit 32 bits.
+template <class V>
+HWY_INLINE V product(V a, V b) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(Longs(), hn::GetLane(a) * hn::GetLane(b));
+#else
+  const hn::RepartitionToNarrow<Longs> narrow;
+  return hn::MulEven(hn::BitCast(narrow, a), hn::BitCast(narrow, b));
+#endif
 }
 
 /// c[r, :] -= sum over k of a[r, k] b[k, :] for R rows and two vectors of columns; a and b are
@@ -29,18 +39,17 @@ HWY_INLINE void tile(const std::int64_t* HWY_RESTRICT a, Index lda, Index depth,
                      const std::int64_t* HWY_RESTRICT b, Index ldb, std::int64_t* HWY_RESTRICT c,
                      Index ldc) {
   const Longs d;
-  const Ints narrow;
   const Index lanes = Index(hn::Lanes(d));
   hn::Vec<Longs> sum[R][2];
   for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
   for (Index k = 0; k < depth;) {
     for (const Index end = k + kFoldEvery < depth ? k + kFoldEvery : depth; k < end; ++k) {
-      const auto b0 = hn::BitCast(narrow, hn::LoadU(d, b + k * ldb));
-      const auto b1 = hn::BitCast(narrow, hn::LoadU(d, b + k * ldb + lanes));
+      const auto b0 = hn::LoadU(d, b + k * ldb);
+      const auto b1 = hn::LoadU(d, b + k * ldb + lanes);
       for (int r = 0; r < R; ++r) {
-        const auto x = hn::BitCast(narrow, hn::Set(d, a[r * lda + k]));
-        sum[r][0] = hn::Add(sum[r][0], hn::MulEven(x, b0));
-        sum[r][1] = hn::Add(sum[r][1], hn::MulEven(x, b1));
+        const auto x = hn::Set(d, a[r * lda + k]);
+        sum[r][0] = hn::Add(sum[r][0], product(x, b0));
+        sum[r][1] = hn::Add(sum[r][1], product(x, b1));
       }
     }
     for (int r = 0; r < R; ++r) {
@@ -73,8 +82,8 @@ HWY_AFTER_NAMESPACE();
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <thread>
 
+#include "separatrix/base/parallel.h"
 #include "separatrix/bounds/one_layer/rank.h"
 
 namespace separatrix::one_layer {
@@ -106,11 +115,8 @@ std::int64_t inverse(std::int64_t x) {
 template <class Work>
 void in_parallel(Index n, int threads, const Work& work) {
   const Index parts = std::clamp<Index>(threads, 1, std::max<Index>(1, n));
-  std::vector<std::thread> workers;
-  for (Index i = 1; i < parts; ++i)
-    workers.emplace_back([&, i] { work(n * i / parts, n * (i + 1) / parts); });
-  work(0, n / parts);
-  for (std::thread& worker : workers) worker.join();
+  parallel_for(threads, parts,
+               [&](std::size_t, Index i) { work(n * i / parts, n * (i + 1) / parts); });
 }
 
 class Elimination {

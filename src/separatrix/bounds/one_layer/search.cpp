@@ -86,7 +86,7 @@ class Search {
     }
     Evidence out = from_table(*best_table, best);
     if (tables.size() > 1)
-      out.scope = "the last token is fixed, to the best of " + std::to_string(tried) + " tried";
+      out.partition += " (the last token fixed: best of " + std::to_string(tried) + " tried)";
     return out;
   }
 
@@ -241,7 +241,7 @@ class Search {
                                          : sampled_partition(free, std::min(side, kSearchedSide));
     say("comparing rows", 0.9);
     Evidence out = evidence(sampled_matrix(alice, side, true), false, free);
-    out.scope = "the last token is fixed to the first that was sampled; rows of sampled inputs";
+    out.partition += " (sampled inputs, the last token fixed to the first drawn)";
     return out;
   }
   std::vector<Index> sampled_prefix(Index side) const {

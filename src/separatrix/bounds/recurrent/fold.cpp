@@ -4,13 +4,11 @@
 #include <atomic>
 #include <cassert>
 #include <cmath>
-#include <exception>
 #include <limits>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
+#include "separatrix/base/parallel.h"
 #include "separatrix/base/rng.h"
 #include "separatrix/bounds/recurrent/pulse.h"
 
@@ -220,12 +218,9 @@ class Forest {
         said_(prefixes_.size()) {}
 
   void fold(std::vector<Folder>& folders) {
-    std::vector<std::thread> threads;
-    for (std::size_t i = 1; i < folders.size(); ++i)
-      threads.emplace_back([this, &folders, i] { work(folders[i], i); });
-    work(folders[0], 0);
-    for (std::thread& thread : threads) thread.join();
-    if (error_) std::rethrow_exception(error_);
+    parallel_for(int(folders.size()), Index(prefixes_.size()), [&](std::size_t worker, Index s) {
+      fold(folders[worker], worker, std::size_t(s));
+    });
   }
   /// Brings the classes of all folders together in the first.
   void merge(std::vector<Folder>& folders) {
@@ -244,19 +239,15 @@ class Forest {
   }
 
  private:
-  void work(Folder& folder, std::size_t who) {
+  void fold(Folder& folder, std::size_t who, std::size_t s) {
+    if (!shared_.causal || shared_.failed) return;
     try {
-      while (shared_.causal && !shared_.failed) {
-        const std::size_t s = next_++;
-        if (s >= prefixes_.size()) return;
-        owner_[s] = who;
-        classes_[s] = folder.instances_below(prefixes_[s]);
-        said_[s] = folder.said(prefixes_[s].size());
-      }
+      owner_[s] = who;
+      classes_[s] = folder.instances_below(prefixes_[s]);
+      said_[s] = folder.said(prefixes_[s].size());
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      shared_.failed = true;
+      shared_.failed = true;  // ends the other subtrees in their middle
+      throw;
     }
   }
 
@@ -265,9 +256,6 @@ class Forest {
   std::vector<std::size_t> owner_;     ///< which folder's numbers classes_ are
   std::vector<std::int32_t> classes_;  ///< of the prefixes
   std::vector<std::vector<Token>> said_;
-  std::atomic<std::size_t> next_{0};
-  std::mutex mutex_;
-  std::exception_ptr error_;
 };
 
 }  // namespace

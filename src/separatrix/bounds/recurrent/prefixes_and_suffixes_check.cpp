@@ -1,12 +1,10 @@
 #include <atomic>
-#include <exception>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "separatrix/base/error.h"
+#include "separatrix/base/parallel.h"
 #include "separatrix/base/rng.h"
 #include "separatrix/bounds/recurrent/prefixes_and_suffixes.h"
 #include "separatrix/bounds/recurrent/rows.h"
@@ -174,33 +172,15 @@ class Pairs {
 template <class Cell>
 bool all_apart(const Matrix& matrix, int threads, const Cell& cell) {
   const std::size_t n = matrix.prefixes.size();
-  Pairs pairs(n);
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr error;
-  const auto work = [&] {
-    Pairs mine(n);
-    try {
-      Tokens targets(n);
-      for (std::size_t s = next++; s < matrix.suffixes.size(); s = next++) {
-        matrix.check_stop();
-        for (std::size_t i = 0; i < n; ++i) targets[i] = cell(i, s);
-        mine.add(targets);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      error = std::current_exception();
-      next = matrix.suffixes.size();
-    }
-    const std::lock_guard lock(mutex);
-    pairs.add(mine);
-  };
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  for (std::thread& thread : others) thread.join();
-  if (error) std::rethrow_exception(error);
-  return pairs.all();
+  std::vector<Pairs> found(std::size_t(std::max(threads, 1)), Pairs(n));  // one per thread
+  parallel_for(threads, Index(matrix.suffixes.size()), [&](std::size_t worker, Index s) {
+    matrix.check_stop();
+    Tokens targets(n);
+    for (std::size_t i = 0; i < n; ++i) targets[i] = cell(i, std::size_t(s));
+    found[worker].add(targets);
+  });
+  for (std::size_t i = 1; i < found.size(); ++i) found.front().add(found[i]);
+  return found.front().all();
 }
 
 /// For every suffix what follows a drawn prefix when it is read: the suffix and a completion. Empty
