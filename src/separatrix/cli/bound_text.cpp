@@ -55,11 +55,12 @@ ModelVerdict judge(const ModelSize& size, const BoundRequest& request, const Bou
   if (bound.resource == Resource::recurrent_state_bits) {
     if (!size.state_bits) return {};
     const bool small = *size.state_bits < bound.bits();
-    const std::string goal = bound.scope.empty() ? "the task" : bound.scope;
-    const char* const consequence =
-        bound.scope.empty() ? "it is wrong on some input" : "it cannot have that";
-    std::string sentence = fmt::format("it carries {} bits; {} needs {}: {}", *size.state_bits,
-                                       goal, bound.bits(), small ? consequence : "not excluded");
+    std::string sentence =
+        bound.scope.empty()
+            ? fmt::format("it carries {} bits; the task needs {}: {}", *size.state_bits,
+                          bound.bits(), small ? "it is wrong on some input" : "not excluded")
+            : fmt::format("it carries {} bits, {} are needed: {}", *size.state_bits, bound.bits(),
+                          small ? "too few" : "not excluded");
     if (const auto most = accuracy_ceiling(request.task_name, request.task_config, request.length,
                                            double(*size.state_bits));
         most && *most < 1 && !bound.scope.empty())
