@@ -97,8 +97,9 @@ struct Bound {
 
 /// How a witness was checked: everything it says, or a stated random part of it.
 struct WitnessCheck {
-  bool valid = false;
-  std::string how;  ///< "all 2016 pairs" / "rule on 1000 random pairs, seed 0"
+  bool valid = false;  ///< nothing wrong was found
+  std::string how;     ///< "all 2016 pairs" / "rule on 1000 random pairs, seed 0"
+  bool covers = true;  ///< what was checked shows the count; otherwise a smaller one only
 };
 
 class BoundMethod {

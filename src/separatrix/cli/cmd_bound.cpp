@@ -132,9 +132,10 @@ class Answer {
     json["checked"] = false;
     if (o_.check) {
       const WitnessCheck verdict = check(session_, request, bound);
-      json["checked"] = verdict.valid;
+      json["checked"] = verdict.valid && verdict.covers;
       json["checked_how"] = verdict.how;
-      checked = verdict.valid ? verdict.how : "FAILED, " + verdict.how;
+      checked = !verdict.valid ? "FAILED, " + verdict.how
+                               : (verdict.covers ? "" : "in part only, ") + verdict.how;
       if (!verdict.valid) session_.exit_code = 1;
     }
     text_ += show_bound(bound, checked);

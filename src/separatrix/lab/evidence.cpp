@@ -50,6 +50,11 @@ class Gatherer {
                          check.how));
         continue;
       }
+      if (!check.covers) {
+        say_(fmt::format("bound {}: left out, its witness shows less than its count ({})", method,
+                         check.how));
+        continue;
+      }
       Json json = to_json(bound);
       json["checked"] = check.how;
       json.erase("cuts");  // `separatrix bound` prints them again; here they would only take room

@@ -277,6 +277,7 @@ WitnessCheck check_claim(const BoundRequest& request, const Bound& bound) {
   const auto rows = every_length ? std::nullopt : count_rows(request, bound.split);
   if (!rows) {
     check.how += n < count ? "; the count itself was not recounted" : "; minimality not rechecked";
+    check.covers = n == count;
     return check;
   }
   if (bound.exact ? count != rows->different || !rows->total : count > rows->different)
