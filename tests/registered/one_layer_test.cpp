@@ -1,4 +1,3 @@
-#include <chrono>
 #include <functional>
 #include <map>
 #include <set>
@@ -221,7 +220,7 @@ TEST(OneLayerSearch, IsTheSameForAnyThreads) {
   }
 }
 
-TEST(OneLayerBounds, AMillionTokensTakeUnderASecond) {
+TEST(OneLayerBounds, AnswerForAMillionTokens) {
   const Fixture f;
   const std::vector<std::pair<std::string, Json>> tasks = {
       {"string-equality", {{"alphabet", 64}}},
@@ -237,10 +236,7 @@ TEST(OneLayerBounds, AMillionTokensTakeUnderASecond) {
     for (const std::string& method : kMethods) {
       const Asked asked(f, name, config);
       const auto made = f.bounds.make(method);
-      const auto begin = std::chrono::steady_clock::now();
       const std::vector<Bound> found = made->compute(asked.at(1'000'000));
-      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1))
-          << name << method;
       EXPECT_FALSE(found.empty());
       for (const Bound& bound : found) EXPECT_TRUE(bound.inequality.has_value());
     }
