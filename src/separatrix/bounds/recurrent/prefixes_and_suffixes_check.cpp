@@ -216,7 +216,7 @@ bool drawn_pair_apart(const Matrix& matrix, std::size_t i, std::size_t j) {
 WitnessCheck check_pairs(const Matrix& matrix, int threads) {
   const auto n = Index(matrix.prefixes.size());
   const Index all = n * (n - 1) / 2, n_suffixes = Index(matrix.suffixes.size());
-  const WitnessCheck failed = {false, "two prefixes are not told apart"};
+  WitnessCheck failed = {false, "two prefixes are not told apart"};
   const std::string all_pairs = "all " + std::to_string(all) + " pairs";
   const double tokens = double(n) * double(n_suffixes) * double(matrix.n_tokens());
   if (tokens <= double(kLegalTokens)) {
