@@ -76,7 +76,7 @@ Seen look(const Weights& w, const std::vector<Token>& tokens) {
       double score = 0;
       for (std::size_t i = std::size_t(h) * dk; i < (std::size_t(h) + 1) * dk; ++i)
         score += query[i] * key[i];
-      score /= std::sqrt(double(dk));
+      score *= double(1 / std::sqrt(float(dk)));  // the block rounds its scale to float32
       seen.score = std::max(seen.score, std::abs(score));
       const std::size_t dv = value.size() / std::size_t(H);
       sum.resize(dv);

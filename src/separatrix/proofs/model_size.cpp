@@ -23,10 +23,7 @@ struct Enclosed {
 };
 
 Matrix part(const Weights& weights, const std::string& name, Index rows) {
-  const std::span<const float> values = weights[name];
-  Matrix m(rows, Index(values.size()) / rows);
-  std::copy(values.begin(), values.end(), m.data.begin());
-  return m;
+  return to_matrix(weights[name], rows);
 }
 
 /// x W, the roundings of the sums included.
@@ -271,8 +268,7 @@ OneLayerNumbers measure_one_layer(const Weights& weights, Index n_tokens) {
   heads.n = config.value("n_heads", Index{1});
   heads.key_width = Index(weights["layers.0.attention.q"].size()) / spec.d_model / heads.n;
   heads.value_width = Index(weights["layers.0.attention.v"].size()) / spec.d_model / heads.n;
-  if (config.value("scale", std::string("sqrt")) != "none")
-    heads.scale = 1 / std::sqrt(double(heads.key_width));
+  heads.scale = attention_scale(config, heads.key_width);
   OneLayerNumbers numbers;
   numbers.heads = heads.n;
   numbers.value_width = heads.value_width;

@@ -8,12 +8,6 @@
 namespace separatrix {
 namespace {
 
-Matrix matrix(std::span<const float> values, Index rows, Index cols) {
-  Matrix m(rows, cols);
-  std::copy_n(values.begin(), m.data.size(), m.data.begin());
-  return m;
-}
-
 double grid_of(const Matrix& m) { return separatrix::grid_of(std::span<const double>(m.data)); }
 
 /// [1, D]: largest absolute entry of each column, over the given rows.
@@ -54,6 +48,12 @@ bool scores_are_exact(const OneLayer& m, const Matrix& x, const Matrix& q, const
 
 }  // namespace
 
+Matrix to_matrix(std::span<const float> values, Index rows) {
+  Matrix m(rows, Index(values.size()) / rows);
+  std::copy(values.begin(), values.end(), m.data.begin());
+  return m;
+}
+
 Matrix product(const Matrix& a, const Matrix& b) {
   Matrix c(a.rows, b.cols);
   for (Index i = 0; i < a.rows; ++i)
@@ -76,6 +76,11 @@ Matrix absolute(const Matrix& a) {
   return b;
 }
 
+double attention_scale(const Json& config, Index dk) {
+  return config.value("scale", std::string("sqrt")) == "none" ? 1.0
+                                                              : double(1 / std::sqrt(float(dk)));
+}
+
 std::optional<OneLayer> view_one_layer(const Weights& weights, const TaskInfo& info,
                                        std::string& why) {
   const ModelSpec& spec = weights.spec;
@@ -96,20 +101,20 @@ std::optional<OneLayer> view_one_layer(const Weights& weights, const TaskInfo& i
     return weights["layers.0.attention." + std::string(name)];
   };
   const Index dk = Index(part("q").size()) / m.D, dv = Index(part("v").size()) / m.D;
-  // The block rounds 1/sqrt(d_head) in float32 too.
-  m.scale =
-      config.value("scale", std::string("sqrt")) == "none" ? 1.0 : double(1 / std::sqrt(float(dk)));
+  m.scale = attention_scale(config, dk);
   m.causal = config.value("causal", true);
   m.residual = spec.layers.front().residual;
-  m.embedding = matrix(weights["embedding"], m.V, m.D);
-  m.positions = spec.positions == "learned" ? matrix(weights["positions"], info.n_tokens, m.D)
-                                            : Matrix(info.n_tokens, m.D);
-  m.q = matrix(part("q"), m.D, dk);
-  m.k = matrix(part("k"), m.D, dk);
-  m.v = matrix(part("v"), m.D, dv);
-  m.o = matrix(part("o"), dv, m.D);
-  m.head = matrix(weights["head"], m.D, m.C);
-  m.head_bias = matrix(weights["head_bias"], 1, m.C);
+  m.embedding = to_matrix(weights["embedding"], m.V);
+  m.positions =
+      spec.positions == "learned"
+          ? to_matrix(weights["positions"].first(std::size_t(info.n_tokens * m.D)), info.n_tokens)
+          : Matrix(info.n_tokens, m.D);
+  m.q = to_matrix(part("q"), m.D);
+  m.k = to_matrix(part("k"), m.D);
+  m.v = to_matrix(part("v"), m.D);
+  m.o = to_matrix(part("o"), dv);
+  m.head = to_matrix(weights["head"], m.D);
+  m.head_bias = to_matrix(weights["head_bias"], 1);
   why.clear();
   return m;
 }

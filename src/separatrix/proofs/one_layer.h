@@ -18,6 +18,7 @@ struct Matrix {
   double& operator()(Index i, Index j) { return data[std::size_t(i * cols + j)]; }
   double operator()(Index i, Index j) const { return data[std::size_t(i * cols + j)]; }
 };
+Matrix to_matrix(std::span<const float> values, Index rows);  ///< row-major
 Matrix product(const Matrix& a, const Matrix& b);
 Matrix transposed(const Matrix& a);
 Matrix absolute(const Matrix& a);
@@ -32,6 +33,9 @@ struct OneLayer {
   Matrix q, k, v, o;            ///< [D, dk], [D, dk], [D, dv], [dv, D]
   Matrix head, head_bias;       ///< [D, C], [1, C]
 };
+/// What the attention block multiplies its scores by, rounded to float32 as there; `config` is the
+/// block's, dk the width of a head's keys.
+double attention_scale(const Json& config, Index dk);
 /// nullopt with `why` when the model has another form.
 std::optional<OneLayer> view_one_layer(const Weights& weights, const TaskInfo& info,
                                        std::string& why);

@@ -101,18 +101,4 @@ Refutation refutation(const std::string& method, const Tokens& tokens, const Ver
   return found;
 }
 
-bool begins_instance(const Task& task, Index length, std::span<const Token> tokens,
-                     std::size_t known) {
-  for (std::size_t t = known; t < tokens.size(); ++t) {
-    const std::vector<Token> legal = task.legal_next(tokens.first(t), length);
-    if (!std::binary_search(legal.begin(), legal.end(), tokens[t])) return false;
-  }
-  return true;
-}
-
-bool is_instance(const Task& task, Index length, std::span<const Token> tokens, std::size_t known) {
-  return Index(tokens.size()) == task.info(length).n_tokens &&
-         begins_instance(task, length, tokens, known);
-}
-
 }  // namespace separatrix

@@ -5,6 +5,7 @@
 
 #include "separatrix/refute/attack.h"
 #include "separatrix/refute/effort.h"
+#include "separatrix/tasks/instances.h"
 
 namespace separatrix {
 
@@ -47,13 +48,5 @@ class Judge {
 
 /// The verdict on an input that is answered wrong, as an attack reports it.
 Refutation refutation(const std::string& method, const Tokens& tokens, const Verdict& verdict);
-
-/// Whether the sequence begins an instance of the task (Task::legal_next along the way), its first
-/// `known` tokens being known to do so.
-bool begins_instance(const Task& task, Index length, std::span<const Token> tokens,
-                     std::size_t known = 0);
-/// Whether it is one.
-bool is_instance(const Task& task, Index length, std::span<const Token> tokens,
-                 std::size_t known = 0);
 
 }  // namespace separatrix

@@ -3,22 +3,12 @@
 namespace separatrix {
 namespace {
 
-struct NearestPairConfig {
-  Index samples = 2048;
-  Index pairs = 16;
-};
-template <class V>
-void visit(V& v, NearestPairConfig& c) {
-  v("samples", c.samples, "prefixes per round, all compared with one another");
-  v("pairs", c.pairs, "nearest pairs that are brought nearer by edits");
-}
-
 /// For recurrent models whose states do not contract: K prefixes in an m-dimensional ball of radius
 /// R have a pair nearer than about R K^(-2/m); edits bring it nearer still. What the model then
 /// answers differs by at most its Lipschitz constant times the distance.
 class NearestPair final : public Attack {
  public:
-  using Config = NearestPairConfig;
+  using Config = PairSearchConfig;
   explicit NearestPair(const Config& config) : config_(config) {}
 
   AttackResult run(const Target& target, const AttackOptions& options) const override {

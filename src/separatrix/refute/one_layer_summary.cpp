@@ -6,21 +6,11 @@
 namespace separatrix {
 namespace {
 
-struct OneLayerSummaryConfig {
-  Index samples = 2048;
-  Index pairs = 16;
-};
-template <class V>
-void visit(V& v, OneLayerSummaryConfig& c) {
-  v("samples", c.samples, "prefixes per round, all compared with one another");
-  v("pairs", c.pairs, "nearest pairs that are brought nearer by edits");
-}
-
 /// nearest-pair for transformers with one attention layer: what the last token's heads sum up of
 /// the prefix takes the state's place.
 class OneLayerSummary final : public Attack {
  public:
-  using Config = OneLayerSummaryConfig;
+  using Config = PairSearchConfig;
   explicit OneLayerSummary(const Config& config) : config_(config) {}
 
   AttackResult run(const Target& target, const AttackOptions& options) const override {

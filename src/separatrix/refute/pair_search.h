@@ -8,6 +8,17 @@
 
 namespace separatrix {
 
+/// Options of the attacks that are such searches.
+struct PairSearchConfig {
+  Index samples = 2048;
+  Index pairs = 16;
+};
+template <class V>
+void visit(V& v, PairSearchConfig& c) {
+  v("samples", c.samples, "prefixes per round, all compared with one another");
+  v("pairs", c.pairs, "nearest pairs that are brought nearer by edits");
+}
+
 /// One search for prefixes of different classes with near states.
 struct PairSearch {
   const Prefixes& prefixes;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "separatrix/base/error.h"
+#include "separatrix/tasks/instances.h"
 
 namespace separatrix::one_layer {
 namespace {
@@ -43,14 +44,6 @@ std::vector<Index> bob_positions(const Division& division, Index n_tokens) {
   return out;
 }
 
-bool is_instance(const Task& task, Index length, std::span<const Token> tokens) {
-  for (std::size_t t = 0; t < tokens.size(); ++t) {
-    const Tokens next = task.legal_next(tokens.first(t), length);
-    if (!std::binary_search(next.begin(), next.end(), tokens[t])) return false;
-  }
-  return true;
-}
-
 AnswerMatrix label_matrix(const BoundRequest& request, Division division,
                           std::vector<std::vector<Token>> rows,
                           std::vector<std::vector<Token>> columns, bool check_legal) {
@@ -67,7 +60,7 @@ AnswerMatrix label_matrix(const BoundRequest& request, Division division,
     for (const Tokens& column : out.columns) {
       for (std::size_t i = 0; i < column.size(); ++i) tokens[std::size_t(bob[i])] = column[i];
       Token answer = kIgnore;
-      if (!check_legal || is_instance(request.task, request.length, tokens)) {
+      if (!check_legal || begins_instance(request.task, request.length, tokens)) {
         request.task.label(tokens, targets);
         answer = targets[std::size_t(out.division.asked)];
       }

@@ -37,9 +37,6 @@ struct AnswerMatrix {
 /// Bob's positions: all that are neither Alice's nor asked.
 std::vector<Index> bob_positions(const Division& division, Index n_tokens);
 
-/// Whether legal_next spells the tokens.
-bool is_instance(const Task& task, Index length, std::span<const Token> tokens);
-
 /// Fills the answers; with check_legal, pairs that are no instances are left out.
 AnswerMatrix label_matrix(const BoundRequest& request, Division division,
                           std::vector<std::vector<Token>> rows,

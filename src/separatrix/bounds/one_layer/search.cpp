@@ -11,6 +11,7 @@
 #include "separatrix/bounds/one_layer/partition_search.h"
 #include "separatrix/bounds/one_layer/rank.h"
 #include "separatrix/bounds/one_layer/witness.h"
+#include "separatrix/tasks/instances.h"
 
 // Any task, by its labels alone: all inputs where they are few, sampled parts of inputs otherwise.
 
@@ -213,7 +214,7 @@ class Search {
       Token& last = tokens[std::size_t(asked_)];
       if (!samples_.empty() && last != last_) {
         last = last_;
-        if (!is_instance(request_.task, request_.length, tokens)) continue;
+        if (!begins_instance(request_.task, request_.length, tokens)) continue;
       }
       request_.task.label(tokens, targets);
       if (targets[std::size_t(asked_)] == kIgnore) continue;

@@ -8,6 +8,7 @@
 #include "separatrix/base/rng.h"
 #include "separatrix/bounds/recurrent/prefixes_and_suffixes.h"
 #include "separatrix/bounds/recurrent/rows.h"
+#include "separatrix/tasks/instances.h"
 
 // Checks what folding, layered merge and DFA minimisation claim, without their code: the pairs of
 // the witness through Task::label and Task::legal_next, and where the inputs are few the whole
@@ -64,12 +65,7 @@ class Matrix {
   Index n_tokens() const { return n_tokens_; }
 
   bool is_legal(const Tokens& tokens, std::size_t from = 0) const {
-    const Index length = length_of(tokens);
-    for (std::size_t t = from; t < tokens.size(); ++t) {
-      const Tokens next = request_.task.legal_next(std::span(tokens).first(t), length);
-      if (!std::binary_search(next.begin(), next.end(), tokens[t])) return false;
-    }
-    return true;
+    return begins_instance(request_.task, length_of(tokens), tokens, from);
   }
   /// prefix + suffix as one input, if it is legal: completed in any way, which is sound, as a
   /// machine in one state gives one answer whatever comes later. Empty otherwise.

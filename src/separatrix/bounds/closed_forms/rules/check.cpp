@@ -4,6 +4,7 @@
 
 #include "separatrix/base/error.h"
 #include "separatrix/bounds/closed_forms/rules/rule.h"
+#include "separatrix/tasks/instances.h"
 
 // Checks the closed forms through Task::label and Task::legal_next, sharing nothing with the
 // formulas: the number of classes is counted from the rule's own groups, the pairs are labelled.
@@ -104,13 +105,7 @@ class RuleCheck {
   }
 
   bool is_instance(const Tokens& tokens) const {
-    Tokens prefix;
-    for (const Token token : tokens) {
-      const Tokens next = request_.task.legal_next(prefix, request_.length);
-      if (!std::binary_search(next.begin(), next.end(), token)) return false;
-      prefix.push_back(token);
-    }
-    return Index(tokens.size()) == n_tokens_;
+    return separatrix::is_instance(request_.task, request_.length, tokens);
   }
 
   Tokens labels(const Tokens& tokens) const {
