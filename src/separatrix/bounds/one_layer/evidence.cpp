@@ -1,6 +1,7 @@
 #include "separatrix/bounds/one_layer/evidence.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "separatrix/base/error.h"
 
@@ -12,9 +13,7 @@ Index one_layer_tokens(const BoundRequest& request) {
 
 Index one_layer_answer_bits(const BoundRequest& request) {
   const Index classes = request.task.info(request.length).n_classes;
-  Index bits = 1;
-  while ((Index{1} << bits) < classes) ++bits;
-  return bits;
+  return classes <= 2 ? 1 : Index(std::bit_width(std::uint64_t(classes - 1)));
 }
 
 double estimated_instances(const BoundRequest& request) {

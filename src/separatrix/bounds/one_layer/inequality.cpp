@@ -1,6 +1,7 @@
 #include "separatrix/bounds/one_layer/inequality.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -15,11 +16,7 @@ std::string text(double x) {
   return out;
 }
 
-Index ceil_log2(Index n) {
-  Index bits = 0;
-  while ((Index{1} << bits) < n) ++bits;
-  return bits;
-}
+Index ceil_log2(Index n) { return n <= 1 ? 0 : Index(std::bit_width(std::uint64_t(n - 1))); }
 
 /// ceil(log2(ceil(x) + 1)): bits that name one of ceil(x) + 1 grid points.
 Index grid_bits(double x) {
