@@ -60,6 +60,8 @@ std::vector<Case> cases() {
       {"nearest-neighbor", {{"dimension", 2}, {"labels", 3}, {"positions", "all"}}, {1, 2}, 6},
       {"mqar", {{"vocab_size", 8}, {"pairs", 2}}, {8, 10}, 16},
       {"mqar", {{"vocab_size", 7}, {"pairs", 1}, {"random_non_queries", true}}, {4, 6}, 12},
+      {"induction", {{"alphabet", 3}}, {2, 3, 6}, 20},
+      {"induction", {{"alphabet", 12}}, {2, 3}, 5},
       {"regular", Json::object(), {1, 2, 8}, 15},
       {"regular", {{"positions", "last"}}, {1, 2, 8}, 15},
       {"regular", {{"dfa", kMod3}}, {1, 2, 8}, 15},

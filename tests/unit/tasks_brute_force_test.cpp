@@ -257,6 +257,18 @@ TEST(BruteForce, Mqar) {
                   });
 }
 
+TEST(BruteForce, Induction) {
+  for (const auto& [q, N] :
+       std::vector<std::tuple<Index, Index>>{{1, 2}, {1, 5}, {2, 2}, {2, 9}, {3, 7}, {5, 4}})
+    expect_same("induction", {{"alphabet", q}}, N,
+                [q = q](const Tokens& tokens) -> std::optional<Tokens> {
+                  std::map<Token, Token> after;  // what followed each symbol, the last time
+                  for (std::size_t t = 1; t < tokens.size(); ++t) after[tokens[t - 1]] = tokens[t];
+                  const auto found = after.find(tokens.back());
+                  return only_last(tokens.size(), found == after.end() ? Token(q) : found->second);
+                });
+}
+
 TEST(BruteForce, RegularParityIsTheSumModTwo) {
   for (const bool last : {false, true})
     expect_same("regular", {{"positions", last ? "last" : "all"}}, 10,

@@ -55,6 +55,7 @@ TEST_F(TaskConfig, ValuesOutOfRangeNameTheKeyAndTheRange) {
   expect_refused("mqar", {{"vocab_size", 8}, {"pairs", 4}}, "mqar/pairs", "to 3");
   expect_refused("mqar", {{"pairs", 0}}, "mqar/pairs", "from 1");
   expect_refused("mqar", {{"power_a", 0}}, "mqar/power_a", "above 0");
+  expect_refused("induction", {{"alphabet", 0}}, "induction/alphabet", "from 1");
   expect_refused("regular", {{"positions", "first"}}, "regular/positions", "last");
   expect_refused("regular", {{"dfa", "{states: [a]}"}}, "regular/dfa", "add it");
 }
@@ -63,6 +64,7 @@ TEST_F(TaskConfig, LengthHintsNameALengthThatExists) {
   EXPECT_EQ(length_hint(*make("string-equality"), 7), "choose 6 or 8");
   EXPECT_EQ(length_hint(*make("bounded-dyck"), 21), "choose 20 or 22");
   EXPECT_EQ(length_hint(*make("set-disjointness"), 16777215), "choose a length from 2 to 16777214");
+  EXPECT_EQ(length_hint(*make("induction"), 1), "choose a length from 2 to 16777216");
   EXPECT_EQ(length_hint(*make("mqar"), 17), "choose 16 or 18");
   EXPECT_EQ(length_hint(*make("mqar"), 14), "choose a length from 16 to 16777216");
   EXPECT_EQ(length_hint(*make("index-lookup"), 1000000000), "choose a length from 1 to 16777215");
@@ -91,6 +93,9 @@ TEST_F(TaskConfig, DescriptionsReadAsSentences) {
   EXPECT_EQ(make("string-equality")->describe(20),
             "two strings of 10 symbols from an alphabet of 2, one after the other; answer at the "
             "end whether they are equal");
+  EXPECT_EQ(make("induction")->describe(20),
+            "20 symbols from an alphabet of 8; answer at the last what followed it when it "
+            "occurred before");
   EXPECT_EQ(make("regular")->describe(8),
             "8 symbols from an alphabet of 2; answer after each the output of an automaton of 2 "
             "states");

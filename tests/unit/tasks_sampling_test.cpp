@@ -164,6 +164,25 @@ TEST(Sampling, MqarDrawsKeysAndValuesFromTheirHalves) {
   }
 }
 
+/// All answers alike, also where a symbol almost always occurs and where it almost never does.
+TEST(Sampling, InductionAsksForEveryAnswerAlike) {
+  for (const auto& [q, N] : std::vector<std::pair<Index, Index>>{{2, 2}, {3, 50}, {9, 4}}) {
+    Sampler s("induction", {{"alphabet", q}}, N);
+    std::map<Token, int> answers;
+    for (int i = 0; i < 8000; ++i) {
+      s.draw();
+      ++answers[s.targets.back()];
+    }
+    ASSERT_EQ(Index(answers.size()), q + 1);
+    for (const auto& [answer, count] : answers) expect_share(count, 8000, 1 / double(q + 1));
+  }
+  Sampler one("induction", {{"alphabet", 1}}, 4);  // no symbol is new, the answer never another
+  one.draw();
+  EXPECT_EQ(one.tokens, (Tokens{0, 0, 0, 0}));
+  EXPECT_EQ(one.targets.back(), 0);
+  EXPECT_EQ(one.task->chance(4), 1);
+}
+
 TEST(Sampling, DefaultMqarIsZoologys) {
   Sampler s("mqar", Json::object(), 64);
   s.draw();
