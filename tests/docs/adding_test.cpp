@@ -72,7 +72,7 @@ TEST(Adding, BlockAgreesWithItsReferenceStepByStepAndByFiniteDifferences) {
     std::vector<double> out(input.size());
     for (Index b = 0; b < s.B; ++b)
       block.reference(weights, View<const double, 2>{input.data() + b * s.T * s.D, {s.T, s.D}},
-                      View<double, 2>{out.data() + b * s.T * s.D, {s.T, s.D}});
+                      View<double, 2>{out.data() + b * s.T * s.D, {s.T, s.D}}, 0);
     return out;
   };
   const auto loss = [&](const std::vector<double>& weights, const std::vector<double>& input) {
@@ -144,15 +144,15 @@ TEST(Adding, ConstructionIsProvedOnEveryInputAndAFlippedWeightIsRefuted) {
   const auto construction = constructions.make("uniform-majority");
   const auto task = majority();
   for (Index length : {1, 6, 9}) {
-    const auto claim = construction->claim({{"p_one", 0.5}}, length);
+    const auto claim = construction->claim({{{"p_one", 0.5}}, length});
     ASSERT_TRUE(claim);
-    Weights weights = construction->build(claim->task_config, length, blocks);
-    const Certificate good = certify(*claim, *task, weights, blocks, methods);
+    Weights weights = construction->build({claim->task_config, length}, blocks).weights;
+    const Certificate good = certify(*claim, {*task, weights, blocks}, methods);
     EXPECT_EQ(good.verdict, Verdict::proved) << good.reason;
     EXPECT_GE(good.margin, claim->margin);
     weights["head"][2] *= -1;
     weights["head"][3] *= -1;
-    EXPECT_EQ(certify(*claim, *task, weights, blocks, methods).verdict, Verdict::refuted);
+    EXPECT_EQ(certify(*claim, {*task, weights, blocks}, methods).verdict, Verdict::refuted);
   }
 }
 

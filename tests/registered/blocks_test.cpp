@@ -242,7 +242,7 @@ TEST_P(Blocks, IntervalsContainTheReference) {
       std::vector<Interval> box, y(in.x.size());
       for (const float x : in.x) box.emplace_back(double(x) - radius, double(x) + radius);
       block_->reference(w, View<const Interval, 2>{box.data(), {s.T, s.D}},
-                        View<Interval, 2>{y.data(), {s.T, s.D}});
+                        View<Interval, 2>{y.data(), {s.T, s.D}}, 0);
       for (int sample = 0; sample < 20; ++sample) {
         std::vector<double> x;
         for (const Interval& side : box)

@@ -32,10 +32,10 @@ std::optional<Case> make_case(const Fixture& f, const std::string& name, Json co
                               Index length) {
   const auto construction = f.constructions.make(name);
   config = f.tasks.find(construction->task()).resolve(config, "");
-  const auto claim = construction->claim(config, length);
+  const auto claim = construction->claim({config, length});
   if (!claim) return std::nullopt;
   return Case{name, *claim, f.tasks.make(construction->task(), config),
-              construction->build(config, length, f.blocks)};
+              construction->build({config, length}, f.blocks).weights};
 }
 
 std::string text(const Case& c) { return c.name + " " + to_json(c.claim).dump(); }
@@ -73,7 +73,7 @@ TEST(Constructions, EveryClaimIsProvedAndRechecked) {
       for (const Index n : {1, 2, 3, 5, 8, 16}) {
         const auto c = make_case(f, name, {{"alphabet", q}}, n);
         ASSERT_TRUE(c) << name;
-        const Certificate proof = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+        const Certificate proof = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
         ASSERT_EQ(proof.verdict, Verdict::proved) << text(*c) << proof.reason;
         EXPECT_GE(proof.margin, c->claim.margin);
         EXPECT_GT(proof.margin, 0);
@@ -82,7 +82,7 @@ TEST(Constructions, EveryClaimIsProvedAndRechecked) {
         }
         EXPECT_FALSE(proof.trusted_base.empty());
         const auto method = f.methods.make(proof.method);
-        EXPECT_EQ(method->recheck(proof, *c->task, c->weights, f.blocks), "") << text(*c);
+        EXPECT_EQ(method->recheck(proof, {*c->task, c->weights, f.blocks}), "") << text(*c);
         if (std::pow(double(q), double(n)) * double(n) <= 2000) {
           EXPECT_GE(brute_margin(f, *c), proof.margin) << text(*c);
         }
@@ -98,13 +98,13 @@ TEST(Constructions, MethodsAgreeWhereSeveralApply) {
       Index proofs = 0;
       for (const std::string& method : f.methods.names()) {
         const Certificate proof =
-            certify(c->claim, *c->task, c->weights, f.blocks, f.methods, method);
+            certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods, method);
         ASSERT_NE(proof.verdict, Verdict::refuted) << method;
         if (proof.verdict != Verdict::proved) continue;
         ++proofs;
         EXPECT_LE(proof.margin, brute) << method << text(*c);
         EXPECT_GE(proof.margin, brute - 1e-3) << method << text(*c);
-        EXPECT_EQ(f.methods.make(method)->recheck(proof, *c->task, c->weights, f.blocks), "")
+        EXPECT_EQ(f.methods.make(method)->recheck(proof, {*c->task, c->weights, f.blocks}), "")
             << method;
       }
       EXPECT_GE(proofs, 2) << text(*c);
@@ -126,7 +126,7 @@ TEST(Constructions, NoWrongWeightIsEverProved) {
       const double brute = brute_margin(f, *c);
       for (const std::string& method : f.methods.names()) {
         const Certificate verdict =
-            certify(c->claim, *c->task, c->weights, f.blocks, f.methods, method);
+            certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods, method);
         const std::string what = name + " weight " + std::to_string(i) + " " + method;
         EXPECT_NE(verdict.verdict, brute > 0 ? Verdict::refuted : Verdict::proved) << what;
         if (verdict.verdict == Verdict::undecided) continue;
@@ -134,10 +134,10 @@ TEST(Constructions, NoWrongWeightIsEverProved) {
         if (verdict.verdict == Verdict::proved) {
           EXPECT_LE(verdict.margin, brute) << what;
         }
-        EXPECT_EQ(f.methods.make(method)->recheck(verdict, *c->task, c->weights, f.blocks), "")
+        EXPECT_EQ(f.methods.make(method)->recheck(verdict, {*c->task, c->weights, f.blocks}), "")
             << what;
       }
-      const Certificate any = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+      const Certificate any = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
       EXPECT_EQ(any.verdict, brute > 0 ? Verdict::proved : Verdict::refuted);
       c->weights.values[i] = old;
     }
@@ -150,10 +150,10 @@ TEST(Constructions, TamperedCertificatesAreRejected) {
   const Fixture f;
   for (const std::string& name : f.constructions.names()) {
     const auto c = make_case(f, name, {{"alphabet", 4}}, 5);
-    const Certificate proof = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+    const Certificate proof = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
     const auto method = f.methods.make(proof.method);
     const auto recheck = [&](const Certificate& tampered) {
-      return method->recheck(tampered, *c->task, c->weights, f.blocks);
+      return method->recheck(tampered, {*c->task, c->weights, f.blocks});
     };
     ASSERT_EQ(recheck(proof), "");
     Certificate more = proof;
@@ -188,7 +188,8 @@ TEST(Transformer, TwentySymbolsOfSixtyFourTakeWidth17) {
   const auto c = make_case(f, "index-lookup-transformer", Json::object(), 20);
   EXPECT_EQ(c->weights.spec.d_model, 17);
   for (const char* method : {"position-only", "executed"}) {
-    const Certificate proof = certify(c->claim, *c->task, c->weights, f.blocks, f.methods, method);
+    const Certificate proof =
+        certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods, method);
     ASSERT_EQ(proof.verdict, Verdict::proved) << proof.reason;
     EXPECT_NEAR(proof.margin, 0.497, 3e-3);
     EXPECT_EQ(proof.inputs, "26584559915698317458076141205606891520");
@@ -199,39 +200,39 @@ TEST(Transformer, RealClaimsAreProvedWithoutTheFloatError) {
   const Fixture f;
   auto c = make_case(f, "index-lookup-transformer", {{"alphabet", 4}}, 16);
   const auto method = f.methods.make("position-only");
-  const Certificate in_float = method->certify(c->claim, *c->task, c->weights, f.blocks);
+  const Certificate in_float = method->certify(c->claim, {*c->task, c->weights, f.blocks});
   c->claim.arithmetic = Arithmetic::real;
-  const Certificate real = method->certify(c->claim, *c->task, c->weights, f.blocks);
+  const Certificate real = method->certify(c->claim, {*c->task, c->weights, f.blocks});
   ASSERT_EQ(real.verdict, Verdict::proved);
   EXPECT_GT(real.margin, in_float.margin);
   // N = 2^L: the closed form is attained.
   const double leak = std::pow(1 + std::exp(-8.0), 4) - 1;
   EXPECT_NEAR(real.margin, (1 - leak) / (2 + leak), 1e-9);
-  EXPECT_EQ(method->recheck(real, *c->task, c->weights, f.blocks), "");
+  EXPECT_EQ(method->recheck(real, {*c->task, c->weights, f.blocks}), "");
 }
 
 TEST(Transformer, ALowTemperatureIsRefutedByARealInput) {
   const Fixture f;
   auto c = make_case(f, "index-lookup-transformer", {{"alphabet", 4}}, 1024);
   for (float& w : c->weights["layers.0.attention.q"]) w /= 4;  // temperature 1
-  const Certificate verdict = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+  const Certificate verdict = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
   ASSERT_EQ(verdict.verdict, Verdict::refuted) << verdict.reason;
   EXPECT_LT(verdict.margin, 0);
-  EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, *c->task, c->weights, f.blocks), "");
+  EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, {*c->task, c->weights, f.blocks}), "");
   const auto cold = f.constructions.make("index-lookup-transformer", {{"temperature", 1.0}});
-  EXPECT_THROW(cold->claim({{"alphabet", 4}}, 1024), Error);
+  EXPECT_THROW(cold->claim({{{"alphabet", 4}}, 1024}), Error);
 }
 
 TEST(ShiftRegister, MeetsTheLowerBoundAndRefusesWhatWillNotFit) {
   const Fixture f;
   const auto c = make_case(f, "shift-register-rnn", Json::object(), 20);
   EXPECT_EQ(state_bits(c->weights.spec, f.blocks), 120);
-  const Certificate proof = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+  const Certificate proof = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
   ASSERT_EQ(proof.verdict, Verdict::proved) << proof.reason;
   EXPECT_EQ(proof.method, "dataflow");
   EXPECT_EQ(proof.margin, 1);
   try {
-    f.constructions.make("shift-register-rnn")->claim({{"alphabet", 64}}, 100'000);
+    f.constructions.make("shift-register-rnn")->claim({{{"alphabet", 64}}, 100'000});
     FAIL();
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("MiB"), std::string::npos);
@@ -244,10 +245,10 @@ TEST(Certify, NaNIsNeverProved) {
     for (const std::size_t offset : {0, 1}) {  // the bias of the last class, of the one before
       auto c = make_case(f, name, {{"alphabet", 3}}, 2);
       c->weights["head_bias"][2 - offset] = NAN;
-      const Certificate verdict = certify(c->claim, *c->task, c->weights, f.blocks, f.methods);
+      const Certificate verdict = certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods);
       ASSERT_EQ(verdict.verdict, Verdict::refuted) << name;
       EXPECT_NO_THROW(read_certificate(Json::parse(to_json(verdict).dump()), ""));
-      EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, *c->task, c->weights, f.blocks),
+      EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, {*c->task, c->weights, f.blocks}),
                 "");
     }
 }
@@ -257,8 +258,8 @@ TEST(Certify, AModelOfAnotherTaskIsTheUsersMistake) {
   const auto c = make_case(f, "shift-register-rnn", {{"alphabet", 4}}, 3);
   Claim longer = c->claim;
   longer.length = 9;
-  EXPECT_THROW(certify(longer, *c->task, c->weights, f.blocks, f.methods), Error);
-  EXPECT_THROW(certify(c->claim, *c->task, c->weights, f.blocks, f.methods, "magic"), Error);
+  EXPECT_THROW(certify(longer, {*c->task, c->weights, f.blocks}, f.methods), Error);
+  EXPECT_THROW(certify(c->claim, {*c->task, c->weights, f.blocks}, f.methods, "magic"), Error);
 }
 
 }  // namespace

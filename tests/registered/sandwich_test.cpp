@@ -30,11 +30,11 @@ TEST(Sandwich, NoBoundIsAboveAProvedConstruction) {
       for (const Index n : {1, 2, 5, 20}) {
         Json config = {{"alphabet", q}};
         config = tasks.find(construction->task()).resolve(config, "");
-        const auto claim = construction->claim(config, n);
+        const auto claim = construction->claim({config, n});
         if (!claim) continue;
         const auto task = tasks.make(construction->task(), config);
-        const Weights weights = construction->build(config, n, blocks);
-        const Certificate proof = certify(*claim, *task, weights, blocks, methods);
+        const Weights weights = construction->build({config, n}, blocks).weights;
+        const Certificate proof = certify(*claim, {*task, weights, blocks}, methods);
         ASSERT_EQ(proof.verdict, Verdict::proved) << name << " q=" << q << " N=" << n;
         const auto bits = state_bits(weights.spec, blocks);
         ASSERT_TRUE(bits);

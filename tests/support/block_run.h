@@ -92,7 +92,7 @@ inline std::vector<double> run_reference(const Block& block, Shape s, const std:
   for (Index b = 0; b < s.B; ++b) {
     const Index at = b * s.T * s.D;
     block.reference(w, View<const double, 2>{x.data() + at, {s.T, s.D}},
-                    View<double, 2>{y.data() + at, {s.T, s.D}});
+                    View<double, 2>{y.data() + at, {s.T, s.D}}, 0);
   }
   return y;
 }

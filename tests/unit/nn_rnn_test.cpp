@@ -88,7 +88,7 @@ TEST(BitRnn, HalfIsRoundedUpAndStraddlingIntervalsKeepBothBits) {
   const std::vector<double> w{1, 0, 0};  // h_t = round(relu(x_t))
   const auto run = [&](Interval x) {
     Interval y;
-    block->reference(w, View<const Interval, 2>{&x, {1, 1}}, View<Interval, 2>{&y, {1, 1}});
+    block->reference(w, View<const Interval, 2>{&x, {1, 1}}, View<Interval, 2>{&y, {1, 1}}, 0);
     return y;
   };
   const auto expect = [&](Interval x, double lower, double upper) {

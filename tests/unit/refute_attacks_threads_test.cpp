@@ -162,7 +162,7 @@ TEST_F(Attacks, OneFlippedWeightOfAConstructionIsFound) {
     const auto construction = constructions.make(name);
     const Json config = tasks_.find(construction->task()).resolve({{"alphabet", 8}}, "");
     const auto task = tasks_.make(construction->task(), config);
-    Weights weights = construction->build(config, 12, blocks_);
+    Weights weights = construction->build({config, 12}, blocks_).weights;
     const Target target{*task, 12, weights, blocks_};
     // The certified one is right everywhere, so nothing can be found, by no method.
     for (const std::string& method : attacks_.names()) {
@@ -185,7 +185,8 @@ TEST_F(Attacks, AdversarialClimbsToARareFailure) {
   Registry<Construction> constructions("construction");
   register_constructions(constructions);
   const Json config = tasks_.find("index-lookup").resolve({{"alphabet", 2}}, "");
-  Weights weights = constructions.make("index-lookup-transformer")->build(config, 16, blocks_);
+  Weights weights =
+      constructions.make("index-lookup-transformer")->build({config, 16}, blocks_).weights;
   const Target target{*task, 16, weights, blocks_};
   // Warmer attention: the other symbols count, too.
   for (float& q : weights["layers.0.attention.q"]) q *= 0.4F;
@@ -233,7 +234,7 @@ TEST_F(Attacks, StopsInTimeAndWhenAsked) {
   const Json config = tasks_.find("index-lookup").resolve({{"alphabet", 16}}, "");
   const auto task = tasks_.make("index-lookup", config);
   for (const std::string& name : constructions.names()) {
-    const Weights weights = constructions.make(name)->build(config, 12, blocks_);
+    const Weights weights = constructions.make(name)->build({config, 12}, blocks_).weights;
     const Target target{*task, 12, weights, blocks_};
     const auto start = std::chrono::steady_clock::now();
     const RefuteReport report = refute(target, attacks_, {.threads = 2, .seconds = 0.3});

@@ -18,7 +18,7 @@ struct BoundOptions {
   bool check = false, cuts = false;
   double accuracy = 0.99;  // what `separate` calls learned
   OneLayerNumbers one_layer;
-  Index threads = Index(std::max(1u, std::thread::hardware_concurrency()));
+  Threads threads;
 };
 
 /// A bar from the first second on.
@@ -194,7 +194,7 @@ void print_table(const BoundOptions& o, Session& session) {
                                .task_config = entry.resolve(config, entry.name),
                                .length = o.task.length(),
                                .one_layer = o.one_layer,
-                               .threads = int(o.threads),
+                               .threads = o.threads.checked(),
                                .progress = std::ref(bar),
                                .stop = &session.stop};
     std::string name = entry.name;
@@ -227,10 +227,10 @@ void add_bound(Command command, Session& session) {
   command.option("from", o->from, "take the bounds of this file, printed by --json before");
   command.option("model", o->model, "a model file: say which bounds exclude it");
   command.option("accuracy", o->accuracy, "for information-ceiling: mean accuracy to be reached");
-  command.option("threads", o->threads, "changes no result");
+  command.option("threads", o->threads.count, "changes no result");
   command.fields(o->one_layer);
   command.run([o, &session] {
-    if (o->threads < 1) throw Error(ErrorKind::usage, "threads must be at least 1", "--threads");
+    const int threads = o->threads.checked();
     if (!(o->accuracy > 0 && o->accuracy <= 1))
       throw Error(ErrorKind::usage, "accuracy must be above 0 and at most 1", "--accuracy");
     check_numbers(o->one_layer);
@@ -245,7 +245,7 @@ void add_bound(Command command, Session& session) {
                          .length = o->task.length(),
                          .one_layer = o->one_layer,
                          .accuracy = o->accuracy,
-                         .threads = int(o->threads),
+                         .threads = threads,
                          .progress = std::ref(bar),
                          .stop = &session.stop};
     Answer answer(*o, session);

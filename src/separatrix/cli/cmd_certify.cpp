@@ -7,7 +7,8 @@ namespace separatrix {
 namespace {
 
 struct CertifyOptions {
-  std::string file, method, arithmetic = "float32", output;
+  std::string file, method, arithmetic, output;
+  Threads threads;
 };
 
 Claim claim_of(const ModelFile& file, const CertifyOptions& o) {
@@ -20,15 +21,13 @@ Claim claim_of(const ModelFile& file, const CertifyOptions& o) {
   claim.task = origin->task;
   claim.task_config = origin->task_config;
   claim.length = origin->length;
-  if (o.arithmetic != "real" && o.arithmetic != "float32")
-    throw Error(ErrorKind::usage, "unknown arithmetic '" + o.arithmetic + "'", "--arithmetic",
-                "one of: real, float32");
-  claim.arithmetic = o.arithmetic == "real" ? Arithmetic::real : Arithmetic::float32;
+  if (!file.provenance.contains("claim")) claim.arithmetic = Arithmetic::float32;
+  if (!o.arithmetic.empty()) claim.arithmetic = read_arithmetic(o.arithmetic, "--arithmetic");
   return claim;
 }
 
 std::string show(const Certificate& c, const Task& task) {
-  const std::string arithmetic = c.claim.arithmetic == Arithmetic::real ? "real" : "float32";
+  const std::string arithmetic = to_string(c.claim.arithmetic);
   if (c.verdict == Verdict::undecided)
     return fmt::format("undecided: {}\n", c.reason.empty() ? "no method applies" : c.reason);
   if (c.verdict == Verdict::refuted) {
@@ -49,7 +48,11 @@ void add_certify(Command command, Session& session) {
   auto o = std::make_shared<CertifyOptions>();
   command.argument("FILE", o->file, "a model file");
   command.option("method", o->method, "one of `separatrix list certificates`; default: automatic");
-  command.option("arithmetic", o->arithmetic, "what the verdict is about: real or float32");
+  command.option(
+      "arithmetic", o->arithmetic,
+      "what the verdict is about: real, float32, bfloat16 or float16; default: what the file's "
+      "claim is about, float32 if it has none");
+  command.option("threads", o->threads.count, "changes no result");
   command.output(o->output, "where the certificate goes");
   command.run([o, &session] {
     const Catalogue& catalogue = session.catalogue;
@@ -58,7 +61,8 @@ void add_certify(Command command, Session& session) {
     const auto task = catalogue.tasks.make(claim.task, claim.task_config, o->file);
     task->check_length(claim.length);
     const Certificate certificate =
-        certify(claim, *task, file.weights, catalogue.blocks, catalogue.certificates, o->method);
+        certify(claim, {*task, file.weights, catalogue.blocks, o->threads.checked()},
+                catalogue.certificates, o->method);
     const Json json = to_json(certificate);
     if (!o->output.empty()) write_file_atomic(o->output, json.dump(1) + "\n");
     session.exit_code = certificate.verdict == Verdict::proved ? 0 : 1;

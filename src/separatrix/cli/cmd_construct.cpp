@@ -8,10 +8,18 @@ namespace separatrix {
 namespace {
 
 struct ConstructOptions {
-  std::string name, output;
+  std::string name, output, format = "float32";
   Index length = 0;
   Parameters knobs, task_parameters;
 };
+
+/// "2 layers of attention with up to 3 heads", or "1 layer".
+std::string layers_of(const Json& built) {
+  const Index layers = built.at("layers"), heads = built.at("heads");
+  std::string out = fmt::format("{} layer{}", layers, layers == 1 ? "" : "s");
+  if (heads > 0) out += fmt::format(", {} head{}", heads, heads == 1 ? "" : "s");
+  return out;
+}
 
 }  // namespace
 
@@ -20,6 +28,8 @@ void add_construct(Command command, Session& session) {
   auto o = std::make_shared<ConstructOptions>();
   command.argument("NAME", o->name, "one of `separatrix list constructions`");
   command.required_option("length", o->length, "the task's own measure N");
+  command.option("format", o->format,
+                 "number format of the weights and of the claim: float32, bfloat16 or float16");
   command.output(o->output, "where the weights go; without it only the sizes are printed");
   for (const auto& e : session.catalogue.constructions.entries())
     command.parameters(e.parameters, "Knobs of constructions", o->knobs);
@@ -34,27 +44,30 @@ void add_construct(Command command, Session& session) {
     const Json task_config = task_entry.resolve(
         o->task_parameters.config_for(task_entry.name, task_entry.parameters), task_entry.name);
     catalogue.tasks.make(task_entry.name, task_config)->check_length(o->length);
-    const auto claim = construction->claim(task_config, o->length);
+    const ConstructionRequest request{task_config, o->length,
+                                      read_arithmetic(o->format, "--format")};
+    const auto claim = construction->claim(request);
     if (!claim)
       throw Error(ErrorKind::spec,
                   entry.name + " does not cover these parameters of " + task_entry.name,
-                  task_config.dump(), "see docs/constructions.md");
-    const Weights weights = construction->build(task_config, o->length, catalogue.blocks);
-    if (!o->output.empty()) save_model(o->output, built_file(entry.name, *claim, weights));
+                  task_config.dump() + ", " + o->format, "see docs/constructions.md");
+    const Built built = construction->build(request, catalogue.blocks);
+    const Weights& weights = built.weights;
+    if (!o->output.empty()) save_model(o->output, built_file(entry.name, *claim, built));
     const ModelSpec& spec = weights.spec;
     const auto bits = state_bits(spec, catalogue.blocks);
-    Json json = describe_built(entry.name, *claim, weights, catalogue.blocks);
+    Json json = describe_built(entry.name, *claim, built, catalogue.blocks);
     json["claim"] = to_json(*claim);
     json["file"] = o->output;
     session.print(
-        json,
-        fmt::format("{} for {} at length {}\n  width {}, {} layer{}, {} parameters{}\n"
-                    "  claim: right on every input, margin {:.4g}, {} arithmetic ({})\n{}",
-                    entry.name, task_entry.name, o->length, spec.d_model, spec.layers.size(),
-                    spec.layers.size() == 1 ? "" : "s", weights.values.size(),
-                    bits ? fmt::format(", {} bits of state", *bits) : "", claim->margin,
-                    claim->arithmetic == Arithmetic::float32 ? "float32" : "real", claim->theorem,
-                    o->output.empty() ? "" : fmt::format("  written to {}\n", o->output)));
+        json, fmt::format(
+                  "{} for {} at length {}\n  width {}, {}, {} parameters{}{}\n"
+                  "  claim: right on every input, margin {:.4g}, {} arithmetic ({})\n{}",
+                  entry.name, task_entry.name, o->length, spec.d_model, layers_of(json),
+                  weights.values.size(), bits ? fmt::format(", {} bits of state", *bits) : "",
+                  built.temperature > 0 ? fmt::format(", temperature {:g}", built.temperature) : "",
+                  claim->margin, to_string(claim->arithmetic), claim->theorem,
+                  o->output.empty() ? "" : fmt::format("  written to {}\n", o->output)));
   });
 }
 

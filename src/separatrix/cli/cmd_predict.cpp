@@ -42,10 +42,18 @@ Batch read_tokens(const std::string& line, const ModelSpec& spec, Index line_num
 
 /// `separatrix predict FILE < inputs.jsonl`
 void add_predict(Command command, Session& session) {
-  auto file_name = std::make_shared<std::string>();
-  command.argument("FILE", *file_name, "a model file; inputs {\"tokens\":[...]} on standard input");
-  command.run([file_name, &session] {
-    const ModelFile file = load_model(session, *file_name);
+  struct Options {
+    std::string file, arithmetic = "float32";
+  };
+  auto o = std::make_shared<Options>();
+  command.argument("FILE", o->file, "a model file; inputs {\"tokens\":[...]} on standard input");
+  command.option("arithmetic", o->arithmetic, "float32, bfloat16 or float16");
+  command.run([o, &session] {
+    const Arithmetic arithmetic = read_arithmetic(o->arithmetic, "--arithmetic");
+    if (arithmetic == Arithmetic::real)
+      throw Error(ErrorKind::usage, "no program computes with real numbers", "--arithmetic",
+                  "use float32, bfloat16 or float16");
+    const ModelFile file = load_model(session, o->file);
     const ModelSpec& spec = file.weights.spec;
     Model model(spec, session.catalogue.blocks);
     std::vector<float> logits;
@@ -53,7 +61,13 @@ void add_predict(Command command, Session& session) {
     for (Index number = 1; std::getline(std::cin, line) && !session.stop; ++number) {
       if (line.empty()) continue;
       const Batch batch = read_tokens(line, spec, number);
-      model.logits(file.weights.values, batch, logits);
+      if (is_emulated(arithmetic)) {
+        const auto emulated =
+            emulated_logits(file.weights, session.catalogue.blocks, batch.tokens, arithmetic);
+        logits.assign(emulated.begin(), emulated.end());
+      } else {
+        model.logits(file.weights.values, batch, logits);
+      }
       Json rows = Json::array(), prediction = Json::array();
       for (Index t = 0; t < batch.T; ++t) {
         const auto row = logits.begin() + t * spec.n_classes;

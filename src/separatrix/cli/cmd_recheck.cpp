@@ -8,10 +8,12 @@ namespace separatrix {
 void add_recheck(Command command, Session& session) {
   struct Options {
     std::string certificate, file;
+    Threads threads;
   };
   auto o = std::make_shared<Options>();
   command.argument("CERTIFICATE", o->certificate, "what `separatrix certify -o` wrote");
   command.argument("FILE", o->file, "the model file it speaks of");
+  command.option("threads", o->threads.count, "changes no result");
   command.run([o, &session] {
     const Catalogue& catalogue = session.catalogue;
     const Certificate certificate =
@@ -20,7 +22,8 @@ void add_recheck(Command command, Session& session) {
     const auto task =
         catalogue.tasks.make(certificate.claim.task, certificate.claim.task_config, o->certificate);
     const std::string wrong =
-        recheck(certificate, *task, file.weights, catalogue.blocks, catalogue.certificates);
+        recheck(certificate, {*task, file.weights, catalogue.blocks, o->threads.checked()},
+                catalogue.certificates);
     session.exit_code = wrong.empty() ? 0 : 1;
     session.print({{"valid", wrong.empty()}, {"reason", wrong}},
                   wrong.empty() ? "valid\n" : "not valid: " + wrong + "\n");

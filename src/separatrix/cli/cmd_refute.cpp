@@ -14,7 +14,7 @@ struct RefuteOptions {
   TaskArguments task;
   std::uint64_t seed = 0;
   double seconds = 60;
-  Index threads = Index(std::max(1U, std::thread::hardware_concurrency()));
+  Threads threads;
 };
 
 /// The task named on the command line; what is left out there is as in the file's own account.
@@ -101,9 +101,9 @@ void add_refute(Command command, Session& session) {
   command.option("method", o->method, "only this one of `separatrix list attacks`");
   command.option("seed", o->seed, "fixes every random choice");
   command.option("seconds", o->seconds, "for all methods together");
-  command.option("threads", o->threads, "threads; never changes what is found");
+  command.option("threads", o->threads.count, "threads; never changes what is found");
   command.run([o, &session] {
-    if (o->threads < 1) throw Error(ErrorKind::usage, "threads must be at least 1", "--threads");
+    const int threads = o->threads.checked();
     if (!(o->seconds > 0)) throw Error(ErrorKind::usage, "seconds must be positive", "--seconds");
     const ModelFile file = load_model(session, o->file);
     const ModelOrigin wanted = wanted_task(*o, file, session);
@@ -112,7 +112,7 @@ void add_refute(Command command, Session& session) {
     check_model_fits(file, o->file, wanted, session);
     Progress progress(session.quiet);
     AttackOptions options{.seed = o->seed,
-                          .threads = int(std::min<Index>(o->threads, 1024)),
+                          .threads = threads,
                           .seconds = o->seconds,
                           .progress = [&](const std::string& doing) { progress.status(doing); },
                           .stop = &session.stop};

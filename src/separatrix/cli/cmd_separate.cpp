@@ -17,7 +17,7 @@ struct SeparateOptions {
   std::vector<std::string> models = {"transformer", "lstm"};
   std::string budget = "quick", store = "separatrix.db", output = "separatrix-report";
   std::uint64_t seed = 0;
-  Index threads = Index(std::max(1u, std::thread::hardware_concurrency()));
+  Threads threads;
 };
 
 std::string show(const RunProgress& p) {
@@ -47,10 +47,10 @@ void add_separate(Command command, Session& session) {
   command.option("seed", o->seed, "fixes every random choice");
   command.option("store", o->store,
                  "SQLite file; created if absent; what it holds is not run again");
-  command.option("threads", o->threads, "trials trained at once; changes no bit");
+  command.option("threads", o->threads.count, "trials trained at once; changes no bit");
   command.output(o->output, "folder of the report");
   command.run([o, &session] {
-    if (o->threads < 1) throw Error(ErrorKind::usage, "threads must be at least 1", "--threads");
+    const int threads = o->threads.checked();
     o->task.make(session);
     SeparateConfig config;
     config.task = o->task.name(session);
@@ -60,9 +60,9 @@ void add_separate(Command command, Session& session) {
     config.budget = o->budget;
     config.seed = o->seed;
     config.store = o->store;
-    config.threads = int(o->threads);
+    config.threads = threads;
     Progress progress(session.quiet);
-    const RunOptions run{.threads = int(o->threads),
+    const RunOptions run{.threads = threads,
                          .stop = &session.stop,
                          .on_progress = [&](const RunProgress& p) { progress.status(show(p)); }};
     const Separation separation = separate(

@@ -40,6 +40,11 @@ std::string TaskArguments::name(const Session& session) const {
   return session.catalogue.tasks.find(name_).name;
 }
 
+int Threads::checked() const {
+  if (count < 1) throw Error(ErrorKind::usage, "threads must be at least 1", "--threads");
+  return int(std::min<Index>(count, 1024));
+}
+
 ModelFile load_model(const Session& session, const std::string& path) {
   return load_model(path, [&](const ModelSpec& spec) {
     return model_params(resolve(spec, session.catalogue.blocks, path), session.catalogue.blocks);

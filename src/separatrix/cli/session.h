@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <string>
+#include <thread>
 
 #include "separatrix/cli/command.h"
 #include "separatrix/lab/catalogue.h"
@@ -38,6 +40,12 @@ class TaskArguments {
   std::string name_;
   Index length_ = 0;
   Parameters parameters_;
+};
+
+/// --threads of commands whose result does not depend on it: all cores unless given.
+struct Threads {
+  Index count = Index(std::max(1U, std::thread::hardware_concurrency()));
+  int checked() const;  ///< at most 1024; throws Error(usage) below 1
 };
 
 /// Loads a model and checks its tensors against the registered blocks.

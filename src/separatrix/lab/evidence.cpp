@@ -71,9 +71,10 @@ class Gatherer {
   std::optional<std::pair<ModelClass, Json>> construction(const std::string& name) {
     const auto made = catalogue_.constructions.make(name);
     if (!same_name(made->task(), config_.task)) return std::nullopt;
-    const std::optional<Claim> claim = made->claim(config_.task_config, config_.length);
+    const std::optional<Claim> claim = made->claim({config_.task_config, config_.length});
     if (!claim) return std::nullopt;
-    const Weights weights = made->build(config_.task_config, config_.length, catalogue_.blocks);
+    const Built built = made->build({config_.task_config, config_.length}, catalogue_.blocks);
+    const Weights& weights = built.weights;
     const std::string hash = weights_sha256(weights);
     // The file says what is certified, so it comes first and is what is rechecked.
     const std::string file = folder_ + "/" + name + ".safetensors";
@@ -81,10 +82,10 @@ class Gatherer {
     if (is_ours(kept) && kept->value("weights_sha256", "") == hash && std::filesystem::exists(file))
       return std::pair(made->model_class(), *kept);
     make_folder(folder_);
-    save_model(file, built_file(name, *claim, weights));
-    const Certificate certificate =
-        certify(*claim, *task_, weights, catalogue_.blocks, catalogue_.certificates);
-    Json finding = describe_built(name, *claim, weights, catalogue_.blocks);
+    save_model(file, built_file(name, *claim, built));
+    const Certificate certificate = certify(
+        *claim, {*task_, weights, catalogue_.blocks, config_.threads}, catalogue_.certificates);
+    Json finding = describe_built(name, *claim, built, catalogue_.blocks);
     finding["weights_sha256"] = hash;
     finding["model_file"] = file;
     finding["certificate"] = to_json(certificate);
@@ -108,8 +109,9 @@ class Gatherer {
   bool recheck(const Certificate& certificate, const std::string& file) {
     const ModelFile model = load_model(
         file, [this](const ModelSpec& spec) { return model_params(spec, catalogue_.blocks); });
-    const std::string wrong = separatrix::recheck(certificate, *task_, model.weights,
-                                                  catalogue_.blocks, catalogue_.certificates);
+    const std::string wrong = separatrix::recheck(
+        certificate, {*task_, model.weights, catalogue_.blocks, config_.threads},
+        catalogue_.certificates);
     if (!wrong.empty()) say_(fmt::format("certificate of {}: recheck says: {}", file, wrong));
     return wrong.empty();
   }
@@ -157,8 +159,9 @@ auto construction_rank(const Json& built) {
 
 }  // namespace
 
-Json describe_built(const std::string& construction, const Claim& claim, const Weights& weights,
+Json describe_built(const std::string& construction, const Claim& claim, const Built& built,
                     const Registry<Block>& blocks) {
+  const Weights& weights = built.weights;
   const std::optional<Index> bits = state_bits(weights.spec, blocks);
   Index heads = 0;
   for (const LayerSpec& layer : weights.spec.layers)
@@ -170,11 +173,15 @@ Json describe_built(const std::string& construction, const Claim& claim, const W
           {"layers", weights.spec.layers.size()},
           {"heads", heads},
           {"parameters", weights.values.size()},
-          {"state_bits", bits ? Json(*bits) : Json(nullptr)}};
+          {"state_bits", bits ? Json(*bits) : Json(nullptr)},
+          {"temperature", built.temperature > 0 ? Json(built.temperature) : Json(nullptr)}};
 }
 
-ModelFile built_file(const std::string& construction, const Claim& claim, const Weights& weights) {
-  return {weights, {{"construction", construction}, {"claim", to_json(claim)}}};
+ModelFile built_file(const std::string& construction, const Claim& claim, const Built& built) {
+  Json slots = Json::array();
+  for (const Slot& slot : built.slots) slots.push_back(to_json(slot));
+  return {built.weights,
+          {{"construction", construction}, {"claim", to_json(claim)}, {"slots", slots}}};
 }
 
 Evidence gather_evidence(const SeparateConfig& config, const Catalogue& catalogue, Store& store,

@@ -15,12 +15,12 @@ struct Evidence {
   std::map<ModelClass, Json> constructions;  ///< smallest, proved before undecided
 };
 
-/// {"construction", "task", "length", "width", "layers", "heads", "parameters", "state_bits"} of a
-/// built construction.
-Json describe_built(const std::string& construction, const Claim& claim, const Weights& weights,
+/// {"construction", "task", "length", "width", "layers", "heads", "parameters", "state_bits",
+/// "temperature"} of a built construction.
+Json describe_built(const std::string& construction, const Claim& claim, const Built& built,
                     const Registry<Block>& blocks);
-/// Its model file, which says what it claims.
-ModelFile built_file(const std::string& construction, const Claim& claim, const Weights& weights);
+/// Its model file, which says what it claims and what its slots are called.
+ModelFile built_file(const std::string& construction, const Claim& claim, const Built& built);
 
 /// Computes every bound and construction that applies to the task, checks and certifies them, and
 /// keeps all in the store ("bound", "construction", "certificate") and the models and certificates

@@ -81,6 +81,8 @@ Interval min(Interval x, Interval y);
 inline double lower(Interval x) { return x.lower(); }
 inline double upper(Interval x) { return x.upper(); }
 
+/// What a tensor keeps of a finished element: over the reals, all of it (rounded.h).
+inline Interval stored(Interval x) { return x; }
 /// The smallest interval around both.
 Interval hull(Interval x, Interval y);
 /// True only if every real in x is below every real in y.

@@ -8,11 +8,16 @@
 
 #include "separatrix/base/registry.h"
 #include "separatrix/base/view.h"
+#include "separatrix/model/arithmetic.h"
 #include "separatrix/model/weights.h"
 
 namespace separatrix {
 
 class Interval;
+template <Arithmetic A>
+struct Rounded;
+using BFloat16 = Rounded<Arithmetic::bfloat16>;
+using Float16 = Rounded<Arithmetic::float16>;
 
 struct Shape {
   Index B = 0, T = 0, D = 0;  ///< sequences, tokens, model width
@@ -76,11 +81,16 @@ class Block {
   virtual double flops(Shape s, Live outputs) const;
 
   /// The same function written plainly for one sequence [T, D], with no kernels: test oracle and
-  /// finite-difference base (double), and certificate evaluator (Interval).
-  virtual void reference(std::span<const double> w, View<const double, 2> x,
-                         View<double, 2> y) const = 0;
-  virtual void reference(std::span<const double> w, View<const Interval, 2> x,
-                         View<Interval, 2> y) const = 0;
+  /// finite-difference base (double), certificate evaluator (Interval), and the definition of the
+  /// 16-bit arithmetics (BFloat16, Float16). Rows of y before `first` are not asked for.
+  virtual void reference(std::span<const double> w, View<const double, 2> x, View<double, 2> y,
+                         Index first) const = 0;
+  virtual void reference(std::span<const double> w, View<const Interval, 2> x, View<Interval, 2> y,
+                         Index first) const = 0;
+  virtual void reference(std::span<const double> w, View<const BFloat16, 2> x, View<BFloat16, 2> y,
+                         Index first) const = 0;
+  virtual void reference(std::span<const double> w, View<const Float16, 2> x, View<Float16, 2> y,
+                         Index first) const = 0;
 };
 
 /// A block that carries a fixed-size state between positions.

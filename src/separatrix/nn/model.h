@@ -69,10 +69,16 @@ class Model {
   std::unique_ptr<Plan> plan_;
 };
 
-/// The whole model written plainly with Block::reference: logits [T, n_classes] of one input at all
-/// positions. Scalar is double or Interval. Slow; calls no kernel.
+/// The whole model written plainly with Block::reference: logits [T - first, n_classes] of one
+/// input at the positions from `first` on. Scalar is double, Interval, BFloat16 or Float16; for the
+/// last two the weights are rounded, too. Slow; calls no kernel.
 template <class Scalar>
 std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
-                                     std::span<const Token> tokens);
+                                     std::span<const Token> tokens, Index first = 0);
+
+/// The same for a 16-bit arithmetic (bfloat16, float16) that is known only when the program runs.
+std::vector<double> emulated_logits(const Weights& weights, const Registry<Block>& blocks,
+                                    std::span<const Token> tokens, Arithmetic arithmetic,
+                                    Index first = 0);
 
 }  // namespace separatrix

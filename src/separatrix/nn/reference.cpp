@@ -1,4 +1,7 @@
+#include <cassert>
+
 #include "separatrix/model/interval.h"
+#include "separatrix/model/rounded.h"
 #include "separatrix/model/scalar.h"
 #include "separatrix/nn/model.h"
 
@@ -14,8 +17,10 @@ using Matrix = std::vector<S>;  // [T, D]
 /// Parameters in doubles, by name.
 class Parameters {
  public:
-  explicit Parameters(const Weights& weights)
-      : weights_(weights), values_(weights.values.begin(), weights.values.end()) {}
+  Parameters(const Weights& weights, Arithmetic arithmetic)
+      : weights_(weights), values_(weights.values.begin(), weights.values.end()) {
+    for (double& value : values_) value = round_to(arithmetic, value);
+  }
   /// The slice that starts with the first parameter whose name starts with `prefix`, and holds all
   /// that do.
   std::span<const double> operator[](const std::string& prefix) const {
@@ -53,6 +58,7 @@ Matrix<S> reference_norm(const std::string& kind, std::span<const double> w, Ind
     for (std::size_t d = 0; d < v.size(); ++d) {
       v[d] = v[d] / deviation * w[d];
       if (kind == "layer") v[d] += w[std::size_t(D) + d];
+      v[d] = stored(v[d]);
     }
   }
   return x;
@@ -68,63 +74,100 @@ Matrix<S> reference_embed(const ModelSpec& spec, const Parameters& w,
     for (std::size_t d = 0; d < D; ++d) {
       S value(embedding[std::size_t(tokens[t]) * D + d]);
       if (spec.positions == "learned") value += positions[t * D + d];
-      x.push_back(value);
+      x.push_back(stored(value));
     }
   return x;
 }
 
 template <class S>
 Matrix<S> reference_layer(const Block& block, std::span<const double> w, Index D,
-                          const Matrix<S>& x) {
+                          const Matrix<S>& x, Index first) {
   Matrix<S> y(x.size());
   const Index T = Index(x.size()) / D;
-  block.reference(w, View<const S, 2>{x.data(), {T, D}}, View<S, 2>{y.data(), {T, D}});
+  block.reference(w, View<const S, 2>{x.data(), {T, D}}, View<S, 2>{y.data(), {T, D}}, first);
   return y;
 }
 
 template <class S>
 Matrix<S> reference_head(std::span<const double> w, std::span<const double> bias, Index D,
-                         const Matrix<S>& x) {
+                         const Matrix<S>& x, Index first) {
   const std::size_t C = bias.size(), width = std::size_t(D);
   Matrix<S> logits;
-  for (std::size_t row = 0; row < x.size(); row += width)
+  for (std::size_t row = std::size_t(first) * width; row < x.size(); row += width)
     for (std::size_t c = 0; c < C; ++c) {
       S sum(bias[c]);
       for (std::size_t d = 0; d < width; ++d)
         if (w[d * C + c] != 0) sum += x[row + d] * w[d * C + c];  // 0 times unbounded is 0
-      logits.push_back(sum);
+      logits.push_back(stored(sum));
     }
   return logits;
 }
+
+template <class S>
+constexpr Arithmetic kArithmeticOf = Arithmetic::real;
+template <Arithmetic A>
+constexpr Arithmetic kArithmeticOf<Rounded<A>> = A;
 
 }  // namespace
 
 template <class Scalar>
 std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
-                                     std::span<const Token> tokens) {
+                                     std::span<const Token> tokens, Index first) {
   const ModelSpec& spec = weights.spec;
   const Index D = spec.d_model;
-  const Parameters w(weights);
+  const Parameters w(weights, kArithmeticOf<Scalar>);
+  std::vector<std::unique_ptr<Block>> layers;
+  for (const LayerSpec& layer : spec.layers)
+    layers.push_back(blocks.make(layer.block, layer.config));
+  // Rows before `first` are needed as long as a later layer mixes positions.
+  std::vector<Index> from(layers.size(), first);
+  for (std::size_t i = layers.size(); i-- > 1;)
+    from[i - 1] = layers[i]->mixing() == Mixing::pointwise ? from[i] : 0;
+
   auto x = reference_embed<Scalar>(spec, w, tokens);
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const std::string prefix = "layers." + std::to_string(i) + ".";
-    const auto block = blocks.make(layer.block, layer.config);
     const auto normed = reference_norm(spec.norm, w[prefix + "norm."], D, x);
-    auto y = reference_layer(*block, w[prefix + layer.block + "."], D, normed);
+    auto y = reference_layer(*layers[i], w[prefix + layer.block + "."], D, normed, from[i]);
     if (layer.residual)
-      for (std::size_t j = 0; j < y.size(); ++j) y[j] += x[j];
+      for (std::size_t j = 0; j < y.size(); ++j) y[j] = stored(y[j] + x[j]);
     x = std::move(y);
   }
   x = reference_norm(spec.norm, w["norm."], D, std::move(x));
   const std::span<const double> head = w["head"];  // head and head_bias
   const auto n = std::size_t(D * spec.n_classes);
-  return reference_head(head.first(n), head.subspan(n), D, x);
+  return reference_head(head.first(n), head.subspan(n), D, x, first);
 }
 
 template std::vector<double> reference_logits<double>(const Weights&, const Registry<Block>&,
-                                                      std::span<const Token>);
+                                                      std::span<const Token>, Index);
 template std::vector<Interval> reference_logits<Interval>(const Weights&, const Registry<Block>&,
-                                                          std::span<const Token>);
+                                                          std::span<const Token>, Index);
+template std::vector<BFloat16> reference_logits<BFloat16>(const Weights&, const Registry<Block>&,
+                                                          std::span<const Token>, Index);
+template std::vector<Float16> reference_logits<Float16>(const Weights&, const Registry<Block>&,
+                                                        std::span<const Token>, Index);
+
+namespace {
+
+template <class Scalar>
+std::vector<double> emulate(const Weights& weights, const Registry<Block>& blocks,
+                            std::span<const Token> tokens, Index first) {
+  const auto logits = reference_logits<Scalar>(weights, blocks, tokens, first);
+  std::vector<double> out;
+  for (const Scalar& logit : logits) out.push_back(double(logit));
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> emulated_logits(const Weights& weights, const Registry<Block>& blocks,
+                                    std::span<const Token> tokens, Arithmetic arithmetic,
+                                    Index first) {
+  assert(is_emulated(arithmetic));
+  return arithmetic == Arithmetic::bfloat16 ? emulate<BFloat16>(weights, blocks, tokens, first)
+                                            : emulate<Float16>(weights, blocks, tokens, first);
+}
 
 }  // namespace separatrix

@@ -26,6 +26,14 @@ struct Certificate {
 Json to_json(const Certificate& certificate);
 Certificate read_certificate(const Json& json, const std::string& where);  ///< throws Error(spec)
 
+/// The model that a claim is about, and the task that the claim names.
+struct Subject {
+  const Task& task;
+  const Weights& weights;
+  const Registry<Block>& blocks;
+  int threads = 1;
+};
+
 /// One kind of certificate (docs/certificates.md).
 class CertificateMethod {
  public:
@@ -33,26 +41,23 @@ class CertificateMethod {
   /// Never says proved unless every input of the claim's length is covered. An inapplicable method
   /// answers undecided with the reason. A counterexample was run through the real model and
   /// Task::label before it is reported.
-  virtual Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                              const Registry<Block>& blocks) const = 0;
+  virtual Certificate certify(const Claim& claim, const Subject& subject) const = 0;
   /// Independent verification of a `proved` or `refuted` certificate of this method: shares no code
   /// with certify() beyond reading weights and Task::label. Empty text = valid; otherwise what is
   /// wrong.
-  virtual std::string recheck(const Certificate& certificate, const Task& task,
-                              const Weights& weights, const Registry<Block>& blocks) const = 0;
+  virtual std::string recheck(const Certificate& certificate, const Subject& subject) const = 0;
 };
 
 void register_certificates(Registry<CertificateMethod>& methods);  // proofs/all.cpp
 
 /// Tries the methods in the order of the registry until one proves or refutes; the last reason
 /// otherwise. `method` empty = automatic.
-Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                    const Registry<Block>& blocks, const Registry<CertificateMethod>& methods,
-                    const std::string& method = {});
+Certificate certify(const Claim& claim, const Subject& subject,
+                    const Registry<CertificateMethod>& methods, const std::string& method = {});
 
 /// Independent verification: the certificate says proved or refuted, speaks of these weights, and
 /// its method's recheck agrees. Empty text = valid; otherwise what is wrong.
-std::string recheck(const Certificate& certificate, const Task& task, const Weights& weights,
-                    const Registry<Block>& blocks, const Registry<CertificateMethod>& methods);
+std::string recheck(const Certificate& certificate, const Subject& subject,
+                    const Registry<CertificateMethod>& methods);
 
 }  // namespace separatrix

@@ -5,7 +5,7 @@
 namespace separatrix {
 namespace {
 
-constexpr std::array kArithmetics = {"real", "float32"};
+constexpr std::array kCodes = {"signs", "bits", "one-hot", "number"};
 constexpr std::array kVerdicts = {"proved", "refuted", "undecided"};
 
 /// Which of the names the text is; the enums are in the order of their names.
@@ -36,7 +36,7 @@ T read(const Json& json, const char* name, const std::string& where) {
 Json to_json(const Claim& claim) {
   return {{"task", claim.task},       {"task_config", claim.task_config},
           {"length", claim.length},   {"margin", claim.margin},
-          {"theorem", claim.theorem}, {"arithmetic", kArithmetics[std::size_t(claim.arithmetic)]}};
+          {"theorem", claim.theorem}, {"arithmetic", to_string(claim.arithmetic)}};
 }
 
 Claim read_claim(const Json& json, const std::string& where) {
@@ -45,17 +45,32 @@ Claim read_claim(const Json& json, const std::string& where) {
   claim.task_config = field(json, "task_config", where);
   claim.length = read<Index>(json, "length", where);
   claim.margin = read<double>(json, "margin", where);
-  claim.arithmetic = read_enum<Arithmetic>(
-      kArithmetics, read<std::string>(json, "arithmetic", where), where + "/arithmetic");
+  claim.arithmetic =
+      read_arithmetic(read<std::string>(json, "arithmetic", where), where + "/arithmetic");
   claim.theorem = read<std::string>(json, "theorem", where);
   return claim;
+}
+
+Json to_json(const Slot& slot) {
+  return {{"name", slot.name},
+          {"begin", slot.begin},
+          {"width", slot.width},
+          {"code", kCodes[std::size_t(slot.code)]}};
+}
+
+Slot read_slot(const Json& json, const std::string& where) {
+  return {.name = read<std::string>(json, "name", where),
+          .begin = read<Index>(json, "begin", where),
+          .width = read<Index>(json, "width", where),
+          .code = read_enum<Slot::Code>(kCodes, read<std::string>(json, "code", where),
+                                        where + "/code")};
 }
 
 Json to_json(const Certificate& c) {
   Json json = {{"claim", to_json(c.claim)},
                {"verdict", kVerdicts[std::size_t(c.verdict)]},
                {"method", c.method},
-               {"arithmetic", kArithmetics[std::size_t(c.claim.arithmetic)]},
+               {"arithmetic", to_string(c.claim.arithmetic)},
                {"weights_sha256", c.weights_sha256},
                {"margin", c.margin},
                {"inputs", c.inputs},

@@ -281,13 +281,14 @@ class Dataflow final : public CertificateMethod {
   using Config = DataflowConfig;
   explicit Dataflow(const Config&) {}
 
-  Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    Certificate c = begin_certificate("dataflow", claim, weights);
+  Certificate certify(const Claim& claim, const Subject& subject) const override {
+    Certificate c = begin_certificate("dataflow", claim, subject.weights);
+    if (is_emulated(claim.arithmetic))
+      return undecided(std::move(c), "it speaks of real numbers and float32 only");
     std::string why;
-    const auto model = view_bit_rnn(weights, why);
+    const auto model = view_bit_rnn(subject.weights, why);
     if (!model) return undecided(std::move(c), why);
-    const auto form = find_lookup_form(task, claim.length, why);
+    const auto form = find_lookup_form(subject.task, claim.length, why);
     if (!form) return undecided(std::move(c), why);
     // Also what the tables below need: double holds every sum that float32 holds.
     if (!all_sums_exact(*model))
@@ -297,30 +298,28 @@ class Dataflow final : public CertificateMethod {
         trust_in(*form);
     c.evidence = {{"position", form->position}};
     Flow flow(*model, *form);
-    if (!flow.read_symbols(why)) return give_up(std::move(c), task, weights, blocks, why);
+    if (!flow.read_symbols(why)) return give_up(std::move(c), subject, why);
     double margin = std::numeric_limits<double>::infinity();
     for (std::size_t p = 0; p < form->queries.size(); ++p) {
       const auto worst = flow.query(p, why);
-      if (!worst) return give_up(std::move(c), task, weights, blocks, why);
-      if (!keeps(claim, worst->margin) && refute(c, task, weights, blocks, worst->input)) return c;
+      if (!worst) return give_up(std::move(c), subject, why);
+      if (!keeps(claim, worst->margin) && refute(c, subject, worst->input)) return c;
       margin = std::min(margin, worst->margin);
     }
     return conclude(std::move(c), margin, form->inputs());
   }
 
-  std::string recheck(const Certificate& c, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, task, weights, blocks);
+  std::string recheck(const Certificate& c, const Subject& subject) const override {
+    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, subject);
     std::string why;
-    const auto model = view_bit_rnn(weights, why);
-    return model ? recheck_bit_rnn(c, task, *model) : why;
+    const auto model = view_bit_rnn(subject.weights, why);
+    return model ? recheck_bit_rnn(c, subject.task, *model) : why;
   }
 
  private:
-  static Certificate give_up(Certificate c, const Task& task, const Weights& weights,
-                             const Registry<Block>& blocks, const std::string& why) {
+  static Certificate give_up(Certificate c, const Subject& subject, const std::string& why) {
     constexpr Index kSamples = 256;
-    if (refute_by_sampling(c, task, weights, blocks, kSamples)) return c;
+    if (refute_by_sampling(c, subject, kSamples)) return c;
     return undecided(std::move(c), why);
   }
 };

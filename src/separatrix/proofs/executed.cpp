@@ -230,13 +230,12 @@ class Executed final : public CertificateMethod {
   using Config = ExecutedConfig;
   explicit Executed(const Config&) {}
 
-  Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    Certificate c = begin_certificate("executed", claim, weights);
+  Certificate certify(const Claim& claim, const Subject& subject) const override {
+    Certificate c = begin_certificate("executed", claim, subject.weights);
     if (claim.arithmetic != Arithmetic::float32)
-      return undecided(std::move(c), "it runs the float32 program; the claim is over the reals");
+      return undecided(std::move(c), "it runs the float32 program, which the claim is not about");
     std::string why;
-    const auto setting = read_setting(task, claim.length, weights, why);
+    const auto setting = read_setting(subject.task, claim.length, subject.weights, why);
     if (!setting) return undecided(std::move(c), why);
     const auto& [m, form, wires] = *setting;
     const Plan plan(m, form, wires);
@@ -248,7 +247,7 @@ class Executed final : public CertificateMethod {
         "modelled), IEEE rounding is monotone, and " +
         trust_in(form);
 
-    Runner runner(weights, blocks, form);
+    Runner runner(subject.weights, subject.blocks, form);
     const Head head(m);
     Head::Worst worst;
     std::set<std::vector<double>> seen;
@@ -263,15 +262,13 @@ class Executed final : public CertificateMethod {
         if (seen.insert(std::move(key)).second) head.look(box, form.answer[p][s], worst, p, s);
       }
     }
-    if (!keeps(claim, worst.margin) && refute_worst(c, task, weights, blocks, *setting, worst))
-      return c;
+    if (!keeps(claim, worst.margin) && refute_worst(c, subject, *setting, worst)) return c;
     c.evidence = {{"position", form.position},
                   {"inputs_run", plan.pairs().size() * form.queries.size()}};
     return conclude(std::move(c), worst.margin, form.inputs());
   }
 
-  std::string recheck(const Certificate& c, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override;
+  std::string recheck(const Certificate& c, const Subject& subject) const override;
 
  private:
   /// [2, D]: least and greatest computed feature when the symbol looked at is s.
@@ -303,8 +300,7 @@ class Executed final : public CertificateMethod {
   }
 
   /// The symbol that is worst everywhere else for this pair of classes.
-  static bool refute_worst(Certificate& c, const Task& task, const Weights& weights,
-                           const Registry<Block>& blocks, const Setting& setting,
+  static bool refute_worst(Certificate& c, const Subject& subject, const Setting& setting,
                            const Head::Worst& worst) {
     const auto& [m, form, wires] = setting;
     const Index y = form.answer[worst.p][worst.symbol];
@@ -315,18 +311,17 @@ class Executed final : public CertificateMethod {
     std::vector<Token> tokens(std::size_t(form.n) + 1, rest);
     tokens[std::size_t(form.position[worst.p])] = form.symbols[worst.symbol];
     tokens.back() = form.queries[worst.p];
-    return refute(c, task, weights, blocks, tokens);
+    return refute(c, subject, tokens);
   }
 };
 
 /// Without boxes: for each query, symbol and other class, the input that is worst for that very
 /// difference of logits is run through the whole model, alone in its batch. Large cases look at
 /// every k-th of these triples, for the k that keeps it at 4e7 tokens.
-std::string Executed::recheck(const Certificate& c, const Task& task, const Weights& weights,
-                              const Registry<Block>& blocks) const {
-  if (c.verdict == Verdict::refuted) return recheck_counterexample(c, task, weights, blocks);
+std::string Executed::recheck(const Certificate& c, const Subject& subject) const {
+  if (c.verdict == Verdict::refuted) return recheck_counterexample(c, subject);
   std::string why;
-  const auto setting = read_setting(task, c.claim.length, weights, why);
+  const auto setting = read_setting(subject.task, c.claim.length, subject.weights, why);
   if (!setting) return why;
   const auto& [m, form, wires] = *setting;
   const Matrix gives = product(product(product(m.embedding, m.v), m.o), m.head);
@@ -334,7 +329,7 @@ std::string Executed::recheck(const Certificate& c, const Task& task, const Weig
   const Index pairs = Index(form.symbols.size()) * (m.C - 1);
   const Index budget = std::max<Index>(1, 40'000'000 / ((form.n + 1) * Index(form.queries.size())));
   const Index every = (pairs + budget - 1) / budget;
-  Model model(weights.spec, blocks);
+  Model model(subject.weights.spec, subject.blocks);
   Batch batch;
   batch.resize(1, form.n + 1);
   Index at = 0;
@@ -349,7 +344,7 @@ std::string Executed::recheck(const Certificate& c, const Task& task, const Weig
         std::fill(batch.tokens.begin(), batch.tokens.end(), rest);
         batch.tokens[std::size_t(form.position[p])] = form.symbols[s];
         batch.tokens.back() = form.queries[p];
-        const double margin = computed_margins(task, weights, model, batch).front();
+        const double margin = computed_margins(subject, model, batch, Arithmetic::float32).front();
         if (!(margin > 0 && margin >= c.claim.margin && margin >= c.margin - slack))
           return "an extremal input has a margin of only " + std::to_string(margin);
       }

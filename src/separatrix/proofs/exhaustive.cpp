@@ -76,23 +76,24 @@ class Exhaustive final : public CertificateMethod {
   using Config = ExhaustiveConfig;
   explicit Exhaustive(const Config&) {}
 
-  Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    Certificate c = begin_certificate("exhaustive", claim, weights);
-    c.trusted_base = "the float32 program itself, Task::label and Task::legal_next";
-    if (claim.arithmetic != Arithmetic::float32)
-      return undecided(std::move(c), "it runs the float32 program; the claim is over the reals");
+  Certificate certify(const Claim& claim, const Subject& subject) const override {
+    Certificate c = begin_certificate("exhaustive", claim, subject.weights);
+    if (claim.arithmetic == Arithmetic::real)
+      return undecided(std::move(c), "it runs programs, and the claim is over the reals");
+    c.trusted_base = std::string("the ") + to_string(claim.arithmetic) +
+                     " program itself, Task::label and Task::legal_next";
     const std::string many = "more than " + std::to_string(kMaxInputs) + " inputs";
-    if (too_many(task, claim.length)) return sampled(std::move(c), task, weights, blocks, many);
+    if (too_many(subject.task, claim.length)) return sampled(std::move(c), subject, many);
 
-    Model model(weights.spec, blocks);
+    Model model(subject.weights.spec, subject.blocks);
     double least = std::numeric_limits<double>::infinity();
     Index count = 0;
     std::vector<Token> broken;
-    const Index n_tokens = task.info(claim.length).n_tokens;
-    const bool finished = Walk(task, claim.length)
+    const Index n_tokens = subject.task.info(claim.length).n_tokens;
+    const bool finished = Walk(subject.task, claim.length)
                               .run(std::max<Index>(1, kBatchTokens / n_tokens), [&](Batch& batch) {
-                                const auto margins = computed_margins(task, weights, model, batch);
+                                const auto margins =
+                                    computed_margins(subject, model, batch, claim.arithmetic);
                                 for (Index b = 0; b < batch.B; ++b, ++count) {
                                   const double margin = margins[std::size_t(b)];
                                   least = std::min(least, margin);
@@ -103,26 +104,28 @@ class Exhaustive final : public CertificateMethod {
                                 return count <= kMaxInputs;
                               });
     if (!broken.empty()) {
-      if (refute(c, task, weights, blocks, broken)) return c;
+      if (refute(c, subject, broken)) return c;
       return undecided(std::move(c), "an input failed in its batch but not alone");
     }
-    if (!finished) return sampled(std::move(c), task, weights, blocks, many);
+    if (!finished) return sampled(std::move(c), subject, many);
     return conclude(std::move(c), least, std::to_string(count));
   }
 
-  std::string recheck(const Certificate& c, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, task, weights, blocks);
+  std::string recheck(const Certificate& c, const Subject& subject) const override {
+    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, subject);
     // Through the plain reference instead of the kernels, and the task's own enumeration.
     const Index every = std::max<Index>(1, Index(std::stod(c.inputs)) / kRecheckedInputs);
     Index count = 0;
     bool good = true;
-    std::vector<Token> targets(std::size_t(task.info(c.claim.length).n_tokens));
-    const auto C = std::size_t(weights.spec.n_classes);
-    for_each_instance(task, c.claim.length, [&](std::span<const Token> tokens) {
+    std::vector<Token> targets(std::size_t(subject.task.info(c.claim.length).n_tokens));
+    const auto C = std::size_t(subject.weights.spec.n_classes);
+    for_each_instance(subject.task, c.claim.length, [&](std::span<const Token> tokens) {
       if (count++ % every != 0) return true;
-      task.label(tokens, targets);
-      const auto logits = reference_logits<double>(weights, blocks, tokens);
+      subject.task.label(tokens, targets);
+      const Arithmetic arithmetic = c.claim.arithmetic;
+      const auto logits = is_emulated(arithmetic)
+                              ? emulated_logits(subject.weights, subject.blocks, tokens, arithmetic)
+                              : reference_logits<double>(subject.weights, subject.blocks, tokens);
       for (std::size_t t = 0; t < tokens.size(); ++t)
         for (std::size_t k = 0; k < C && targets[t] != kIgnore; ++k)
           good = good && (Token(k) == targets[t] ||
@@ -139,10 +142,9 @@ class Exhaustive final : public CertificateMethod {
  private:
   static constexpr Index kRecheckedInputs = 20000;
 
-  static Certificate sampled(Certificate c, const Task& task, const Weights& weights,
-                             const Registry<Block>& blocks, const std::string& reason) {
+  static Certificate sampled(Certificate c, const Subject& subject, const std::string& reason) {
     constexpr Index kSamples = 256;
-    if (refute_by_sampling(c, task, weights, blocks, kSamples)) return c;
+    if (refute_by_sampling(c, subject, kSamples)) return c;
     return undecided(std::move(c), reason);
   }
 };

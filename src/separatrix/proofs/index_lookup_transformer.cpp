@@ -30,7 +30,9 @@ class IndexLookupTransformer final : public Construction {
   std::string task() const override { return "index-lookup"; }
   ModelClass model_class() const override { return ModelClass::transformer; }
 
-  std::optional<Claim> claim(const Json& task_config, Index length) const override {
+  std::optional<Claim> claim(const ConstructionRequest& request) const override {
+    const auto& [task_config, length, arithmetic] = request;
+    if (is_emulated(arithmetic)) return std::nullopt;
     const auto lookup = read_lookup(task_config);
     if (!lookup || length < 1) return std::nullopt;
     const Index L = code_bits(length), Ls = code_bits(lookup->alphabet);
@@ -54,13 +56,12 @@ class IndexLookupTransformer final : public Construction {
                  .task_config = task_config,
                  .length = length,
                  .margin = margin,
-                 .arithmetic = Arithmetic::float32,
+                 .arithmetic = arithmetic,
                  .theorem = "bhattamishra2024 (docs/theory.md, Index lookup)"};
   }
 
-  Weights build(const Json& task_config, Index length,
-                const Registry<Block>& blocks) const override {
-    const Index q = read_lookup(task_config)->alphabet;
+  Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
+    const Index length = request.length, q = read_lookup(request.task_config)->alphabet;
     const Index L = code_bits(length), Ls = code_bits(q), D = L + 2 * Ls;
     const Index sym = 0, key = Ls, out = Ls + L;
     Weights w = zeros({.vocab_size = q + length,
@@ -96,7 +97,11 @@ class IndexLookupTransformer final : public Construction {
       // +-1/2: two symbols that differ in one bit are |out_i| apart.
       for (Index s = 0; s < q; ++s) head[std::size_t((out + i) * q + s)] = code_sign(s, i) / 2;
     }
-    return w;
+    return {.weights = std::move(w),
+            .slots = {{"symbol", sym, Ls, Slot::Code::signs},
+                      {"address", key, L, Slot::Code::signs},
+                      {"answer", out, Ls, Slot::Code::signs}},
+            .temperature = c_};
   }
 
  private:

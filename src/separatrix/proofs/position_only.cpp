@@ -194,13 +194,14 @@ class PositionOnly final : public CertificateMethod {
   using Config = PositionOnlyConfig;
   explicit PositionOnly(const Config&) {}
 
-  Certificate certify(const Claim& claim, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    Certificate c = begin_certificate("position-only", claim, weights);
+  Certificate certify(const Claim& claim, const Subject& subject) const override {
+    Certificate c = begin_certificate("position-only", claim, subject.weights);
+    if (is_emulated(claim.arithmetic))
+      return undecided(std::move(c), "it speaks of real numbers and float32 only");
     std::string why;
-    const auto model = view_one_layer(weights, task.info(claim.length), why);
+    const auto model = view_one_layer(subject.weights, subject.task.info(claim.length), why);
     if (!model) return undecided(std::move(c), why);
-    const auto form = find_lookup_form(task, claim.length, why);
+    const auto form = find_lookup_form(subject.task, claim.length, why);
     if (!form) return undecided(std::move(c), why);
     const auto scores = position_only_scores(*model, *form, why);
     if (!scores) return undecided(std::move(c), why);
@@ -219,14 +220,13 @@ class PositionOnly final : public CertificateMethod {
           "; for float32: IEEE arithmetic in any order, and an exponential within 4 "
           "units in the last place";
     const double margin = worst.margin - error;
-    if (!keeps(claim, margin) && refute(c, task, weights, blocks, input_of(*form, worst))) return c;
+    if (!keeps(claim, margin) && refute(c, subject, input_of(*form, worst))) return c;
     return conclude(std::move(c), margin, form->inputs());
   }
 
-  std::string recheck(const Certificate& c, const Task& task, const Weights& weights,
-                      const Registry<Block>& blocks) const override {
-    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, task, weights, blocks);
-    return recheck_position_only(c, task, weights);
+  std::string recheck(const Certificate& c, const Subject& subject) const override {
+    if (c.verdict == Verdict::refuted) return recheck_counterexample(c, subject);
+    return recheck_position_only(c, subject.task, subject.weights);
   }
 
  private:

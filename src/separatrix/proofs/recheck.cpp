@@ -37,30 +37,44 @@ double least_margin(const std::vector<Scalar>& logits, const std::vector<Token>&
 
 }  // namespace
 
-std::string recheck_counterexample(const Certificate& certificate, const Task& task,
-                                   const Weights& weights, const Registry<Block>& blocks) {
+std::string recheck_counterexample(const Certificate& certificate, const Subject& subject) {
   const std::vector<Token>& tokens = certificate.counterexample;
-  const TaskInfo info = task.info(certificate.claim.length);
+  const TaskInfo info = subject.task.info(certificate.claim.length);
   if (Index(tokens.size()) != info.n_tokens ||
-      !spells_instance(task, certificate.claim.length, tokens))
+      !spells_instance(subject.task, certificate.claim.length, tokens))
     return "the counterexample is not an input of that length";
   Batch batch;
   batch.resize(1, info.n_tokens);
   batch.tokens = tokens;
-  task.label(tokens, batch.targets);
-  const auto C = std::size_t(weights.spec.n_classes);
+  subject.task.label(tokens, batch.targets);
+  const auto C = std::size_t(subject.weights.spec.n_classes);
   const double needed = std::max(certificate.claim.margin, 0.0);
+  const auto keeps = [&](double margin) {
+    return margin > 0 && margin >= certificate.claim.margin;
+  };
 
-  const double plain =
-      least_margin(reference_logits<double>(weights, blocks, tokens), batch.targets, C, true);
+  const std::vector<Token>& targets = batch.targets;
+  const Index first =
+      std::find_if(targets.begin(), targets.end(), [](Token t) { return t != kIgnore; }) -
+      targets.begin();
+  const std::vector<Token> asked(targets.begin() + first, targets.end());
+  const Arithmetic arithmetic = certificate.claim.arithmetic;
+  if (is_emulated(arithmetic)) {
+    const auto logits = emulated_logits(subject.weights, subject.blocks, tokens, arithmetic, first);
+    return keeps(least_margin(logits, asked, C, true))
+               ? std::string("the ") + to_string(arithmetic) +
+                     " program answers the counterexample rightly"
+               : "";
+  }
+  const auto logits = reference_logits<double>(subject.weights, subject.blocks, tokens, first);
+  const double plain = least_margin(logits, asked, C, true);
   constexpr double kRounding = 1e-3;  // float32 against double at any size used here
   if (plain > needed + kRounding * (1 + needed))
     return "the model answers the counterexample rightly";
-  if (certificate.claim.arithmetic == Arithmetic::real) return {};
-  std::vector<float> logits;
-  Model(weights.spec, blocks).logits(weights.values, batch, logits);
-  const double computed = least_margin(logits, batch.targets, C, false);
-  if (computed > 0 && computed >= certificate.claim.margin)
+  if (arithmetic == Arithmetic::real) return {};
+  std::vector<float> computed;
+  Model(subject.weights.spec, subject.blocks).logits(subject.weights.values, batch, computed);
+  if (keeps(least_margin(computed, targets, C, false)))
     return "the float32 program answers the counterexample rightly";
   return {};
 }

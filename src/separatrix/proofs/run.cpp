@@ -1,6 +1,7 @@
 #include "separatrix/proofs/run.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -22,6 +23,30 @@ double greatest_real_margin(const Weights& weights, const Registry<Block>& block
       if (Token(c) != targets[t])
         margin =
             std::min(margin, (logits[t * C + std::size_t(targets[t])] - logits[t * C + c]).upper());
+  return margin;
+}
+
+/// margin = min(margin, logit of the target - best other); NaN makes it NaN, for good.
+template <class Float>
+void lower_margin(std::span<const Float> logits, Token target, double& margin) {
+  for (std::size_t c = 0; c < logits.size(); ++c) {
+    const double difference = double(logits[std::size_t(target)]) - double(logits[c]);
+    if (Token(c) != target && !std::isnan(margin) && !(difference >= margin)) margin = difference;
+  }
+}
+
+/// Of one input.
+double emulated_margin(const Subject& subject, std::span<const Token> tokens,
+                       std::span<const Token> targets, Arithmetic arithmetic) {
+  const auto asked =
+      std::find_if(targets.begin(), targets.end(), [](Token t) { return t != kIgnore; });
+  const Index first = asked - targets.begin();
+  const auto logits = emulated_logits(subject.weights, subject.blocks, tokens, arithmetic, first);
+  const auto C = std::size_t(subject.weights.spec.n_classes);
+  double margin = kInfinity;
+  for (std::size_t t = std::size_t(first); t < tokens.size(); ++t)
+    if (targets[t] != kIgnore)
+      lower_margin(std::span(logits).subspan((t - std::size_t(first)) * C, C), targets[t], margin);
   return margin;
 }
 
@@ -54,40 +79,47 @@ Certificate conclude(Certificate certificate, double margin, const std::string& 
   return certificate;
 }
 
-std::vector<double> computed_margins(const Task& task, const Weights& weights, Model& model,
-                                     Batch& batch) {
-  for (Index b = 0; b < batch.B; ++b) task.label(batch.row(b), batch.target_row(b));
+std::vector<double> computed_margins(const Subject& subject, Model& model, Batch& batch,
+                                     Arithmetic arithmetic) {
+  assert(arithmetic != Arithmetic::real);
+  const Weights& weights = subject.weights;
+  for (Index b = 0; b < batch.B; ++b) subject.task.label(batch.row(b), batch.target_row(b));
+  std::vector<double> margins(std::size_t(batch.B), kInfinity);
+  const auto C = std::size_t(weights.spec.n_classes);
+  if (is_emulated(arithmetic)) {
+    for (Index b = 0; b < batch.B; ++b)
+      margins[std::size_t(b)] =
+          emulated_margin(subject, batch.row(b), batch.target_row(b), arithmetic);
+    return margins;
+  }
   std::vector<float> logits;
   model.logits(weights.values, batch, logits);
-  std::vector<double> margins(std::size_t(batch.B), kInfinity);
-  const Index C = weights.spec.n_classes;
   const float* row = logits.data();
   for (Index b = 0; b < batch.B; ++b)
     for (const Token target : batch.target_row(b)) {
       if (target == kIgnore) continue;
-      double& margin = margins[std::size_t(b)];
-      for (Index c = 0; c < C; ++c) {
-        const double difference = double(row[target]) - double(row[c]);
-        // NaN makes the margin NaN, for good.
-        if (c != target && !std::isnan(margin) && !(difference >= margin)) margin = difference;
-      }
+      lower_margin(std::span(row, C), target, margins[std::size_t(b)]);
       row += C;
     }
   return margins;
 }
 
-bool refute(Certificate& certificate, const Task& task, const Weights& weights,
-            const Registry<Block>& blocks, std::span<const Token> tokens) {
-  Model model(weights.spec, blocks);
+bool refute(Certificate& certificate, const Subject& subject, std::span<const Token> tokens) {
+  const Weights& weights = subject.weights;
+  const Claim& claim = certificate.claim;
+  const bool real = claim.arithmetic == Arithmetic::real;
+  Model model(weights.spec, subject.blocks);
   Batch batch;
   batch.resize(1, Index(tokens.size()));
   std::copy(tokens.begin(), tokens.end(), batch.tokens.begin());
-  const double margin = computed_margins(task, weights, model, batch).front();
-  if (keeps(certificate.claim, margin)) return false;
+  const double margin =
+      computed_margins(subject, model, batch, real ? Arithmetic::float32 : claim.arithmetic)
+          .front();
+  if (keeps(claim, margin)) return false;
   double shown = margin;
-  if (certificate.claim.arithmetic == Arithmetic::real) {
-    shown = greatest_real_margin(weights, blocks, tokens, batch.targets);
-    if (keeps(certificate.claim, shown)) return false;
+  if (real) {
+    shown = greatest_real_margin(weights, subject.blocks, tokens, batch.targets);
+    if (keeps(claim, shown)) return false;
   }
   certificate.verdict = Verdict::refuted;
   // JSON knows no NaN and no infinity.
@@ -100,17 +132,19 @@ bool refute(Certificate& certificate, const Task& task, const Weights& weights,
   return true;
 }
 
-bool refute_by_sampling(Certificate& certificate, const Task& task, const Weights& weights,
-                        const Registry<Block>& blocks, Index count) {
-  Model model(weights.spec, blocks);
+bool refute_by_sampling(Certificate& certificate, const Subject& subject, Index count) {
+  const Arithmetic arithmetic = certificate.claim.arithmetic == Arithmetic::real
+                                    ? Arithmetic::float32
+                                    : certificate.claim.arithmetic;
+  Model model(subject.weights.spec, subject.blocks);
   Rng rng(0, RngUse::search);
   Batch batch;
-  batch.resize(count, task.info(certificate.claim.length).n_tokens);
-  for (Index b = 0; b < count; ++b) task.sample(rng, batch.row(b));
-  const std::vector<double> margins = computed_margins(task, weights, model, batch);
+  batch.resize(count, subject.task.info(certificate.claim.length).n_tokens);
+  for (Index b = 0; b < count; ++b) subject.task.sample(rng, batch.row(b));
+  const std::vector<double> margins = computed_margins(subject, model, batch, arithmetic);
   for (Index b = 0; b < count; ++b)
     if (!keeps(certificate.claim, margins[std::size_t(b)]) &&
-        refute(certificate, task, weights, blocks, batch.row(b)))
+        refute(certificate, subject, batch.row(b)))
       return true;
   return false;
 }

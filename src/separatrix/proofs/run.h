@@ -27,18 +27,17 @@ inline bool keeps(const Claim& claim, double margin) {
   return margin > 0 && margin >= claim.margin;  // false for NaN
 }
 
-/// Least margin over the asked positions of each sequence of the batch, as Model::logits computes
-/// it; the targets are filled in from the task. +infinity where nothing is asked.
-std::vector<double> computed_margins(const Task& task, const Weights& weights, Model& model,
-                                     Batch& batch);
+/// Least margin over the asked positions of each sequence of the batch, as the arithmetic (not
+/// real) computes it; the targets are filled in from the task. +infinity where nothing is asked.
+std::vector<double> computed_margins(const Subject& subject, Model& model, Batch& batch,
+                                     Arithmetic arithmetic);
 
-/// True, with the certificate closed as refuted, if the model breaks the claim on these tokens: in
-/// the float32 program; for a claim over the reals also by reference<Interval>.
-bool refute(Certificate& certificate, const Task& task, const Weights& weights,
-            const Registry<Block>& blocks, std::span<const Token> tokens);
+/// True, with the certificate closed as refuted, if the model breaks the claim on these tokens, in
+/// the claim's arithmetic; for one over the reals in the float32 program and by
+/// reference<Interval>.
+bool refute(Certificate& certificate, const Subject& subject, std::span<const Token> tokens);
 
 /// Tries `count` inputs from the task's distribution, fixed seed.
-bool refute_by_sampling(Certificate& certificate, const Task& task, const Weights& weights,
-                        const Registry<Block>& blocks, Index count);
+bool refute_by_sampling(Certificate& certificate, const Subject& subject, Index count);
 
 }  // namespace separatrix

@@ -26,7 +26,9 @@ class ShiftRegisterRnn final : public Construction {
   std::string task() const override { return "index-lookup"; }
   ModelClass model_class() const override { return ModelClass::recurrent; }
 
-  std::optional<Claim> claim(const Json& task_config, Index length) const override {
+  std::optional<Claim> claim(const ConstructionRequest& request) const override {
+    const auto& [task_config, length, arithmetic] = request;
+    if (is_emulated(arithmetic)) return std::nullopt;
     const auto lookup = read_lookup(task_config);
     if (!lookup || length < 1) return std::nullopt;
     const Index q = lookup->alphabet;
@@ -43,13 +45,13 @@ class ShiftRegisterRnn final : public Construction {
                  .task_config = task_config,
                  .length = length,
                  .margin = 1,
-                 .arithmetic = Arithmetic::float32,
+                 .arithmetic = arithmetic,
                  .theorem = "docs/theory.md, Ring register"};
   }
 
-  Weights build(const Json& task_config, Index length,
-                const Registry<Block>& blocks) const override {
-    const Index q = read_lookup(task_config)->alphabet, Ls = code_bits(q), D = length * Ls;
+  Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
+    const Index length = request.length, q = read_lookup(request.task_config)->alphabet;
+    const Index Ls = code_bits(q), D = length * Ls;
     Weights w = zeros({.vocab_size = q + length,
                        .n_classes = q,
                        .d_model = D,
@@ -80,7 +82,10 @@ class ShiftRegisterRnn final : public Construction {
         for (Index slot = 0; slot < length; ++slot) head[std::size_t(unit(slot, i) * q + s)] = sign;
         head_bias[std::size_t(s)] -= sign / 2;
       }
-    return w;
+    std::vector<Slot> slots;
+    for (Index slot = 0; slot < length; ++slot)
+      slots.push_back({"symbol " + std::to_string(slot), unit(slot, 0), Ls, Slot::Code::bits});
+    return {.weights = std::move(w), .slots = std::move(slots)};
   }
 };
 

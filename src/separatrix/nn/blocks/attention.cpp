@@ -2,10 +2,8 @@
 #include <string>
 #include <type_traits>
 
-#include "separatrix/model/interval.h"
-#include "separatrix/model/scalar.h"
-#include "separatrix/nn/block.h"
 #include "separatrix/nn/blocks/attention_parts.h"
+#include "separatrix/nn/plain.h"
 
 namespace separatrix {
 namespace {
@@ -28,7 +26,7 @@ void visit(V& v, AttentionConfig& c) {
 /// x_j k_h>; no biases. [vaswani2017]. Computed in one of two ways (attention_parts.h) that is
 /// chosen for each sequence by itself, so results do not depend on the tile a sequence is in.
 /// Derivation: docs/derivations/attention.md.
-class Attention final : public Block {
+class Attention final : public Plain<Attention> {
  public:
   using Config = AttentionConfig;
   explicit Attention(Config config) : config_(std::move(config)) {}
@@ -45,16 +43,9 @@ class Attention final : public Block {
   void forward(Shape s, Live live, const float* x, float* y, Slots slots) const override;
   void backward(Shape s, Live live, const float* x, const float* dy, float* dx,
                 Slots slots) const override;
-  void reference(std::span<const double> w, View<const double, 2> x,
-                 View<double, 2> y) const override {
-    run(w, x, y);
-  }
-  void reference(std::span<const double> w, View<const Interval, 2> x,
-                 View<Interval, 2> y) const override {
-    run(w, x, y);
-  }
 
  private:
+  friend Plain<Attention>;
   AttentionSizes sizes(Shape s) const {
     const Index dk = config_.d_head == 0 ? s.D / config_.n_heads : config_.d_head;
     const Index dv = config_.d_value == 0 ? dk : config_.d_value;
@@ -82,7 +73,7 @@ class Attention final : public Block {
     return sparse;
   }
   template <class S>
-  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const;
+  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const;
 
   Config config_;
 };
@@ -163,7 +154,7 @@ void product(const S* in, Index n, const double* w, Index m, Index ld, S* out) {
     S sum(0.0);
     for (Index i = 0; i < n; ++i)
       if (w[i * ld + j] != 0) sum += in[i] * w[i * ld + j];
-    out[j] = sum;
+    out[j] = stored(sum);
   }
 }
 
@@ -172,11 +163,11 @@ void product(const S* in, Index n, const double* w, Index m, Index ld, S* out) {
 template <class S>
 void softmax_reference(std::vector<S>& s) {
   const std::vector<S> scores = s;
-  if constexpr (std::is_same_v<S, double>) {
-    double top = scores[0], sum = 0;
-    for (double score : scores) top = max(top, score);
-    for (double score : scores) sum += exp(score - top);
-    for (double& a : s) a = exp(a - top) / sum;
+  if constexpr (!std::is_same_v<S, Interval>) {
+    S top = scores[0], sum(0);
+    for (const S score : scores) top = max(top, score);
+    for (const S score : scores) sum += exp(score - top);
+    for (S& a : s) a = exp(a - top) / sum;
   } else {
     for (std::size_t j = 0; j < s.size(); ++j) {
       S sum(1.0);
@@ -188,7 +179,8 @@ void softmax_reference(std::vector<S>& s) {
 }
 
 template <class S>
-void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y) const {
+void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
+                    Index first) const {
   const Index T = x.extent[0], D = x.extent[1];
   const AttentionSizes z = sizes({1, T, D});
   const Projections<const double> w(weights.data(), z);
@@ -197,11 +189,11 @@ void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S,
   std::vector<S> q = many(T * z.qk()), k = many(T * z.qk()), v = many(T * z.vv());
   for (Index t = 0; t < T; ++t) {
     const S* in = x.data + t * D;
-    product(in, D, w.q, z.qk(), z.qk(), q.data() + t * z.qk());
+    if (t >= first) product(in, D, w.q, z.qk(), z.qk(), q.data() + t * z.qk());
     product(in, D, w.k, z.qk(), z.qk(), k.data() + t * z.qk());
     product(in, D, w.v, z.vv(), z.vv(), v.data() + t * z.vv());
   }
-  for (Index t = 0; t < T; ++t) {
+  for (Index t = first; t < T; ++t) {
     std::vector<S> context = many(z.vv());
     for (Index h = 0; h < z.H; ++h) {
       std::vector<S> a = many(config_.causal ? t + 1 : T);
@@ -217,6 +209,7 @@ void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S,
           context[std::size_t(h * z.dv + i)] +=
               a[j] * v[std::size_t(Index(j) * z.vv() + h * z.dv + i)];
     }
+    for (S& c : context) c = stored(c);
     product(context.data(), z.vv(), w.o, D, D, &y(t, 0));
   }
 }

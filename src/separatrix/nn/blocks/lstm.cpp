@@ -2,11 +2,9 @@
 #include <cmath>
 
 #include "separatrix/kernels/kernels.h"
-#include "separatrix/model/interval.h"
-#include "separatrix/model/scalar.h"
-#include "separatrix/nn/block.h"
 #include "separatrix/nn/blocks/time_major.h"
 #include "separatrix/nn/buffer.h"
+#include "separatrix/nn/plain.h"
 
 namespace separatrix {
 namespace {
@@ -24,7 +22,7 @@ void visit(V& v, LstmConfig& c) {
 /// c_t = sigmoid(f) c_{t-1} + sigmoid(i) tanh(g);  h_t = sigmoid(o) tanh(c_t) = y_t.
 /// h and c start at 0; hidden width = D. Gates in PyTorch's order; its two biases are one here,
 /// their sum.   [hochreiter1997; derivation in docs/derivations/lstm.md]
-class Lstm final : public RecurrentBlock {
+class Lstm final : public Plain<Lstm, RecurrentBlock> {
  public:
   using Config = LstmConfig;
   explicit Lstm(Config config) : forget_bias_(float(config.forget_bias)) {}
@@ -111,16 +109,8 @@ class Lstm final : public RecurrentBlock {
     std::copy_n(y, D, h);  // not earlier: every unit reads the old state
   }
 
-  void reference(std::span<const double> w, View<const double, 2> x,
-                 View<double, 2> y) const override {
-    run(w, x, y);
-  }
-  void reference(std::span<const double> w, View<const Interval, 2> x,
-                 View<Interval, 2> y) const override {
-    run(w, x, y);
-  }
-
  private:
+  friend Plain<Lstm, RecurrentBlock>;
   struct Params {
     const float *ih, *hh, *bias;
     Params(const float* w, Index D) : ih(w), hh(w + 4 * D * D), bias(w + 8 * D * D) {}
@@ -155,7 +145,7 @@ class Lstm final : public RecurrentBlock {
   }
 
   template <class S>
-  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
+  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index /*first*/) const {
     const Index T = x.extent[0], D = x.extent[1];
     const View<const double, 2> ih{w.data(), {D, 4 * D}}, hh{ih.data + ih.size(), {D, 4 * D}};
     const double* bias = hh.data + hh.size();
@@ -166,12 +156,12 @@ class Lstm final : public RecurrentBlock {
         if (k == 1) a += double(forget_bias_);
         add_products(x, t, ih, k * D + d, a);
         if (t > 0) add_products(View<const S, 2>(y), t - 1, hh, k * D + d, a);
-        return a;
+        return stored(a);
       };
       for (Index d = 0; d < D; ++d) {
         S& cell = c[std::size_t(d)];
-        cell = sigmoid(gate(1, d)) * cell + sigmoid(gate(0, d)) * tanh(gate(2, d));
-        y(t, d) = sigmoid(gate(3, d)) * tanh(cell);
+        cell = stored(sigmoid(gate(1, d)) * cell + sigmoid(gate(0, d)) * tanh(gate(2, d)));
+        y(t, d) = stored(sigmoid(gate(3, d)) * tanh(cell));
       }
     }
   }

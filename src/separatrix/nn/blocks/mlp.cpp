@@ -2,10 +2,8 @@
 #include <string>
 
 #include "separatrix/kernels/kernels.h"
-#include "separatrix/model/interval.h"
-#include "separatrix/model/scalar.h"
-#include "separatrix/nn/block.h"
 #include "separatrix/nn/buffer.h"
+#include "separatrix/nn/plain.h"
 
 namespace separatrix {
 namespace {
@@ -25,7 +23,7 @@ void visit(V& v, MlpConfig& c) {
 /// y = f(x in + in_bias) out + out_bias at every position; for swiglu the hidden layer is silu(x
 /// gate) (x in + in_bias). Cached per live row: the activated hidden layer, and f' (for swiglu the
 /// two factors). See docs/derivations/mlp.md.
-class Mlp final : public Block {
+class Mlp final : public Plain<Mlp> {
  public:
   using Config = MlpConfig;
   explicit Mlp(Config config) : config_(std::move(config)) {}
@@ -39,16 +37,9 @@ class Mlp final : public Block {
   void forward(Shape s, Live live, const float* x, float* y, Slots slots) const override;
   void backward(Shape s, Live live, const float* x, const float* dy, float* dx,
                 Slots slots) const override;
-  void reference(std::span<const double> w, View<const double, 2> x,
-                 View<double, 2> y) const override {
-    run(w, x, y);
-  }
-  void reference(std::span<const double> w, View<const Interval, 2> x,
-                 View<Interval, 2> y) const override {
-    run(w, x, y);
-  }
 
  private:
+  friend Plain<Mlp>;
   /// Where each parameter starts, in the order of params(); null where there is none.
   template <class T>
   struct Parameters {
@@ -105,7 +96,7 @@ class Mlp final : public Block {
   }
 
   template <class S>
-  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const;
+  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const;
 
   Config config_;
 };
@@ -203,24 +194,24 @@ S affine(const S* x, Index n, const double* w, Index ld, Index j, const double* 
   S sum(bias == nullptr ? 0.0 : bias[j]);
   for (Index i = 0; i < n; ++i)
     if (w[i * ld + j] != 0) sum += x[i] * w[i * ld + j];
-  return sum;
+  return stored(sum);
 }
 
 template <class S>
-void Mlp::run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
+void Mlp::run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const {
   const Index T = x.extent[0], D = x.extent[1], F = hidden_width(D);
   const auto p = split(w.data(), D);
   std::vector<S> hidden(std::size_t(F), S(0));
-  for (Index t = 0; t < T; ++t) {
+  for (Index t = first; t < T; ++t) {
     const S* in = x.data + t * D;
     for (Index f = 0; f < F; ++f) {
       const S a = affine(in, D, p.in, F, f, p.in_bias);
       S& h = hidden[std::size_t(f)];
       if (p.gate != nullptr) {
         const S g = affine<S>(in, D, p.gate, F, f, nullptr);
-        h = g * sigmoid(g) * a;
+        h = stored(g * sigmoid(g) * a);
       } else {
-        h = config_.activation == "relu" ? relu(a) : gelu_reference(a);
+        h = config_.activation == "relu" ? relu(a) : stored(gelu_reference(a));
       }
     }
     for (Index d = 0; d < D; ++d) y(t, d) = affine(hidden.data(), F, p.out, D, d, p.out_bias);

@@ -2,11 +2,9 @@
 #include <cmath>
 
 #include "separatrix/kernels/kernels.h"
-#include "separatrix/model/interval.h"
-#include "separatrix/model/scalar.h"
-#include "separatrix/nn/block.h"
 #include "separatrix/nn/blocks/time_major.h"
 #include "separatrix/nn/buffer.h"
+#include "separatrix/nn/plain.h"
 
 namespace separatrix {
 namespace {
@@ -31,11 +29,15 @@ Interval to_bit(Interval a) {
   if (certainly_less(a, Interval(kHalf))) return Interval(0);
   return a.lower() >= kHalf ? Interval(1) : Interval(0, 1);
 }
+template <Arithmetic A>
+Rounded<A> to_bit(Rounded<A> a) {
+  return Rounded<A>(to_bit(double(a)));
+}
 
 /// h_t = act(x_t W_x + h_{t-1} W_h + b) = y_t, h_{-1} = 0, hidden width = D. With state_format
 /// "bit" h_t is rounded to {0, 1}; its gradient passes the rounding unchanged (straight-through,
 /// [bengio2013]).   [elman1990; derivation in docs/derivations/rnn.md]
-class Rnn final : public RecurrentBlock {
+class Rnn final : public Plain<Rnn, RecurrentBlock> {
  public:
   using Config = RnnConfig;
   explicit Rnn(const Config& config)
@@ -112,16 +114,8 @@ class Rnn final : public RecurrentBlock {
     std::copy_n(y, D, state);
   }
 
-  void reference(std::span<const double> w, View<const double, 2> x,
-                 View<double, 2> y) const override {
-    run(w, x, y);
-  }
-  void reference(std::span<const double> w, View<const Interval, 2> x,
-                 View<Interval, 2> y) const override {
-    run(w, x, y);
-  }
-
  private:
+  friend Plain<Rnn, RecurrentBlock>;
   struct Params {
     const float *x, *h, *bias;
     Params(const float* w, Index D) : x(w), h(w + D * D), bias(w + 2 * D * D) {}
@@ -153,7 +147,7 @@ class Rnn final : public RecurrentBlock {
   }
 
   template <class S>
-  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y) const {
+  void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index /*first*/) const {
     const Index T = x.extent[0], D = x.extent[1];
     const View<const double, 2> w_x{w.data(), {D, D}}, w_h{w.data() + D * D, {D, D}};
     const double* bias = w.data() + 2 * D * D;
@@ -162,7 +156,7 @@ class Rnn final : public RecurrentBlock {
         S a(bias[d]);
         add_products(x, t, w_x, d, a);
         if (t > 0) add_products(View<const S, 2>(y), t - 1, w_h, d, a);
-        const S h = activation_ == Activation::relu ? relu(a) : tanh(a);
+        const S h = stored(activation_ == Activation::relu ? relu(a) : tanh(a));
         y(t, d) = bits_ ? to_bit(h) : h;
       }
   }
