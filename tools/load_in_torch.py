@@ -130,8 +130,8 @@ class Rnn(nn.RNN):
     CONFIG = {"activation": ("tanh", "relu"), "state_format": ("float32", "bit")}
 
     def __init__(self, width, config, device=None):
-        nonlinearity = config["activation"]
-        super().__init__(width, width, 1, nonlinearity, batch_first=True, device=device)
+        options = {"nonlinearity": config["activation"], "batch_first": True, "device": device}
+        super().__init__(width, width, **options)
         self.bits = config["state_format"] == "bit"
         self.bias_hh_l0.requires_grad_(False)
 
