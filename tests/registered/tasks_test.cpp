@@ -34,6 +34,15 @@ constexpr const char* kPromise =
     "{\"tokens\":[3,2,0],\"answer\":1}\n{\"tokens\":[0,0],\"answer\":1}\n"
     "{\"tokens\":[0,3],\"answer\":0}\n{\"tokens\":[2,3],\"answer\":0}";
 
+constexpr const char* kFeatures =
+    "{features: [{positions: [3, 0], computes: xor}, {positions: [1, 2, 4], computes: majority}, "
+    "{positions: [2], table: [1, 0]}], function: {exactly: 2}}";
+
+// Both features can never hold at once: every answer is no.
+constexpr const char* kNever =
+    "{features: [{positions: [0], table: [0, 1]}, {positions: [0], table: [1, 0]}], "
+    "function: and}";
+
 const Json kMajority = {{"program", SEPARATRIX_SOURCE "/tests/support/count_ones.sh"}};
 const Json kRunning = {{"program", SEPARATRIX_SOURCE "/tests/support/count_ones.sh"},
                        {"arguments", "running"},
@@ -62,6 +71,9 @@ std::vector<Case> cases() {
       {"mqar", {{"vocab_size", 7}, {"pairs", 1}, {"random_non_queries", true}}, {4, 6}, 12},
       {"induction", {{"alphabet", 3}}, {2, 3, 6}, 20},
       {"induction", {{"alphabet", 12}}, {2, 3}, 5},
+      {"sparse-features", Json::object(), {2, 3, 7}, 20},
+      {"sparse-features", {{"features", kFeatures}}, {5, 7}, 15},
+      {"sparse-features", {{"features", kNever}}, {1, 2}, 9},
       {"regular", Json::object(), {1, 2, 8}, 15},
       {"regular", {{"positions", "last"}}, {1, 2, 8}, 15},
       {"regular", {{"dfa", kMod3}}, {1, 2, 8}, 15},

@@ -10,6 +10,7 @@ void register_set_disjointness(Registry<Task>& tasks);
 void register_nearest_neighbor(Registry<Task>& tasks);
 void register_mqar(Registry<Task>& tasks);
 void register_induction(Registry<Task>& tasks);
+void register_sparse_features(Registry<Task>& tasks);
 void register_regular(Registry<Task>& tasks);
 void register_table(Registry<Task>& tasks);
 void register_program(Registry<Task>& tasks);
@@ -22,6 +23,7 @@ void register_tasks(Registry<Task>& tasks) {
   register_nearest_neighbor(tasks);
   register_mqar(tasks);
   register_induction(tasks);
+  register_sparse_features(tasks);
   register_regular(tasks);
   register_table(tasks);
   register_program(tasks);
