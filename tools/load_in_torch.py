@@ -260,6 +260,7 @@ def complete(given, defaults, where):
     """`given` with the defaults of what it leaves out. Unknown keys and wrong types are errors."""
     if not isinstance(given, dict):
         raise LoadError(f"{where}: expected a map of fields, got {json.dumps(given)[:80]}")
+    given = {key.replace("-", "_"): value for key, value in given.items()}
     for key, value in given.items():
         if key not in defaults:
             raise LoadError(f"{where}: unknown key '{key}'")
@@ -353,8 +354,7 @@ def check_entry(name, entry):
             return first, last, name, shape
     except (AttributeError, KeyError, TypeError, ValueError):
         pass  # no map, a key that is missing, no list, not two offsets
-    needs = "exactly dtype F32, a shape and two data_offsets that fit it"
-    raise LoadError(f"damaged safetensors file: tensor '{name}' needs {needs}")
+    raise LoadError(f"damaged safetensors file: dtype (only F32), shape or offsets of '{name}'")
 
 
 def parse_json(text, where):
