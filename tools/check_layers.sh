@@ -1,6 +1,6 @@
 #!/bin/bash
 # Fails if a folder under src/separatrix includes one at its own level or above. Run by ctest.
-declare -A level=([base]=0 [tasks]=1 [kernels]=1 [model]=1 [bounds]=2 [nn]=2 [proofs]=3 [train]=3 [refute]=3
+declare -A level=([base]=0 [tasks]=1 [kernels]=1 [model]=1 [bounds]=2 [nn]=2 [codes]=2 [proofs]=3 [train]=3 [refute]=3
                   [lab]=4 [report]=5 [cli]=6)
 bad=0
 while IFS=: read -r file line text; do

@@ -1,0 +1,473 @@
+// Every code of the registry against enumeration: what its closed forms say is measured on the
+// entries it writes, for every format and many N.
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "separatrix/base/names.h"
+#include "separatrix/codes/address_code.h"
+#include "separatrix/codes/comparison.h"
+
+namespace separatrix {
+namespace {
+
+constexpr double kSlack = 1e-9;  // of sums of doubles, relative
+
+Registry<AddressCode> all_codes() {
+  Registry<AddressCode> codes("code");
+  register_codes(codes);
+  return codes;
+}
+
+/// All keys and queries of a code, and what their products do; of wide codes only every `step`-th
+/// query is compared with all keys.
+struct Measured {
+  std::vector<std::vector<float>> keys, queries;
+  double peak = -INFINITY, lowest = INFINITY, gap = INFINITY;
+  double coherence = -INFINITY, two_sided = 0;  // of pairs p != j, relative to s(p, p)
+  std::vector<std::vector<double>> deficits;
+
+  Measured(const AddressCode& code, const CodeNumbers& n) {
+    const auto book = code.codebook(n.positions, n.format);
+    const auto width = std::size_t(n.width);
+    for (Index j = 0; j < n.positions; ++j) {
+      book->key(j, keys.emplace_back(width, NAN));
+      book->query(j, queries.emplace_back(width, NAN));
+    }
+    const Index step = n.width * n.positions > 256 * 300 ? 37 : 1;
+    for (Index p = 0; p < n.positions; p += step) {
+      const double own = score(p, p);
+      peak = std::max(peak, own);
+      deficits.emplace_back();
+      for (Index j = 0; j < n.positions; ++j) {
+        const double s = score(p, j);
+        lowest = std::min(lowest, s);
+        if (j == p) continue;
+        gap = std::min(gap, own - s);
+        coherence = std::max(coherence, s / own);
+        two_sided = std::max(two_sided, std::abs(s) / own);
+        deficits.back().push_back(own - s);
+      }
+    }
+  }
+
+  double score(Index p, Index j) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < keys.front().size(); ++i)
+      sum += double(queries[std::size_t(p)][i]) * double(keys[std::size_t(j)][i]);
+    return sum;
+  }
+  /// The largest sum of the other positions' weights, relative to the right one's.
+  double leak(double temperature) const {
+    double worst = 0;
+    for (const auto& row : deficits) {
+      double sum = 0;
+      for (const double d : row) sum += std::exp(-temperature * d);
+      worst = std::max(worst, sum);
+    }
+    return worst;
+  }
+};
+
+/// Float32 sums in three orders, compared with the exact sum.
+bool float32_sums_are_exact(const Measured& m, Index p, Index j, double temperature) {
+  const auto& q = m.queries[std::size_t(p)];
+  const auto& k = m.keys[std::size_t(j)];
+  const double exact = temperature * m.score(p, j);
+  float forward = 0, backward = 0, even = 0, odd = 0;
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    const std::size_t r = q.size() - 1 - i;
+    forward += float(temperature) * q[i] * k[i];
+    backward += float(temperature) * q[r] * k[r];
+    (i % 2 == 0 ? even : odd) += float(temperature) * q[i] * k[i];
+  }
+  return double(forward) == exact && double(backward) == exact && double(even + odd) == exact;
+}
+
+void check_formats(const CodeNumbers& n, const Measured& m) {
+  for (const auto* vectors : {&m.keys, &m.queries})
+    for (const auto& entries : *vectors)
+      for (const float x : entries)
+        ASSERT_TRUE(is_representable(n.format, double(x))) << x << " in " << to_string(n.format);
+  if (!n.exact) return;
+  const Index step = std::max<Index>(1, n.positions / 16);
+  for (Index p = 0; p < n.positions; p += step)
+    for (Index j = 0; j < n.positions; ++j) {
+      for (const double temperature : {1.0, 4.0, 0.125})
+        ASSERT_TRUE(float32_sums_are_exact(m, p, j, temperature)) << p << " " << j;
+      if (n.exact_scores) {
+        ASSERT_TRUE(is_representable(n.format, m.score(p, j)));
+      }
+    }
+}
+
+void check_against_enumeration(const AddressCode& code, const CodeNumbers& n) {
+  const Measured m(code, n);
+  EXPECT_EQ(std::set<std::vector<float>>(m.keys.begin(), m.keys.end()).size(),
+            std::size_t(n.positions));
+  check_formats(n, m);
+  EXPECT_LE(m.peak, n.peak + kSlack);
+  EXPECT_GE(m.lowest, n.lowest - kSlack);
+  if (n.positions == 1) {
+    EXPECT_EQ(code.leak(n, 0.5), 0);
+    EXPECT_EQ(code.temperature(n, 0.01), 0);
+    return;
+  }
+  EXPECT_GE(m.gap, n.gap * (1 - kSlack));
+  EXPECT_GT(n.gap, 0);
+  ASSERT_EQ(n.coherence.has_value(), n.one_length);
+  ASSERT_EQ(n.two_sided.has_value(), n.one_length);
+  if (n.one_length) {
+    EXPECT_LE(m.coherence, *n.coherence + kSlack);
+    EXPECT_LE(m.two_sided, *n.two_sided + kSlack);
+    EXPECT_EQ(m.keys, m.queries);
+  }
+  for (const double leak : {0.5, 1.0 / 64, 1e-4}) {
+    const double least = code.temperature(n, leak), power = code.power_of_two_temperature(n, leak);
+    EXPECT_LE(code.leak(n, least), leak);
+    EXPECT_GT(code.leak(n, least * (1 - 1e-9)), leak);
+    EXPECT_LE(m.leak(least), leak * (1 + kSlack));
+    EXPECT_EQ(std::exp2(std::round(std::log2(power))), power);
+    EXPECT_GE(power, least);
+    EXPECT_LT(power, 2 * least);
+    if (n.leak_attained) {
+      EXPECT_NEAR(m.leak(least) / leak, 1, kSlack);
+      EXPECT_GT(m.leak(least * 0.999), leak);
+    }
+  }
+}
+
+TEST(Codes, ClosedFormsHoldByEnumeration) {
+  const auto codes = all_codes();
+  for (const auto& entry : codes.entries()) {
+    const auto code = entry.make(Json::object(), entry.name);
+    int built = 0;
+    for (const Index positions : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 27, 31, 32, 33, 64, 100, 256}) {
+      for (const Arithmetic format : kWeightFormats) {
+        SCOPED_TRACE(entry.name + ", N = " + std::to_string(positions) + ", " + to_string(format));
+        const CodeNumbers n = code->numbers(positions, format);
+        ASSERT_EQ(n.positions, positions);
+        ASSERT_EQ(n.format, format);
+        if (n.fits()) {
+          ++built;
+          check_against_enumeration(*code, n);
+        } else {
+          EXPECT_THROW(code->codebook(positions, format), Error);
+        }
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+    EXPECT_GE(built, 30) << entry.name;
+  }
+}
+
+TEST(Codes, ClosedFormsHoldForAThousand) {
+  const auto codes = all_codes();
+  for (const auto& entry : codes.entries()) {
+    SCOPED_TRACE(entry.name);
+    const auto code = entry.make(Json::object(), entry.name);
+    const CodeNumbers n = code->numbers(1000);
+    ASSERT_TRUE(n.fits());
+    check_against_enumeration(*code, n);
+  }
+}
+
+/// Every word of a code that is full: closed forms that are attained.
+TEST(Codes, FullCodesAttainTheirCoherence) {
+  const auto codes = all_codes();
+  struct Case {
+    const char* code;
+    Json config;
+    Index positions, width;
+    double coherence;
+  };
+  const Case cases[] = {
+      {"binary", Json::object(), 512, 9, 7.0 / 9},
+      {"hadamard", Json::object(), 64, 64, 0},
+      {"hadamard", {{"biorthogonal", true}}, 64, 32, 0},
+      {"gold", Json::object(), 1 << 6, 8, 0.5},              // r = 3
+      {"gold", Json::object(), 1 << 8, 16, 0.5},             // r = 4: 8 of 16
+      {"gold", Json::object(), 1 << 10, 32, 0.25},           // r = 5: 8 of 32
+      {"kerdock", Json::object(), 16, 4, 0.5},               // m = 1
+      {"kerdock", Json::object(), 256, 16, 0.25},            // m = 3
+      {"reed-solomon", {{"coherence", 0.5}}, 125, 20, 0.5},  // q = 5, k = 3
+      {"reed-solomon", {{"coherence", 0.5}}, 81, 18, 0.5},   // q = 9, k = 2
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::string(c.code) + " " + std::to_string(c.positions));
+    const auto code = codes.make(c.code, c.config);
+    const CodeNumbers n = code->numbers(c.positions);
+    EXPECT_EQ(n.width, c.width) << n.parameters;
+    EXPECT_DOUBLE_EQ(*n.coherence, c.coherence) << n.parameters;
+    const Measured m(*code, n);
+    EXPECT_DOUBLE_EQ(m.coherence, *n.coherence);
+  }
+}
+
+/// Linear codes need no pairs: s(p, j) = s(0, p xor j). Kerdock: pairs with the words of RM(1, m +
+/// 1) shift the linear part, so words with linear part 0 against all are enough.
+double largest_product_with(const Codebook& book, Index p, Index positions, std::size_t width) {
+  std::vector<float> own(width), other(width);
+  book.key(p, own);
+  double largest = -INFINITY;
+  for (Index j = 0; j < positions; ++j) {
+    if (j == p) continue;
+    book.key(j, other);
+    double sum = 0;
+    for (std::size_t i = 0; i < width; ++i) sum += double(own[i] * other[i]);
+    largest = std::max(largest, sum);
+  }
+  return largest;
+}
+
+TEST(Codes, SumsOfGoldAndDualBchAsPublished) {
+  const auto codes = all_codes();
+  struct Case {
+    const char* code;
+    Json config;
+    Index positions, r, t;
+    double largest;  // the sum that is claimed, and measured among the first 2^16 words
+  };
+  const Case cases[] = {
+      {"gold", Json::object(), Index(1) << 14, 7, 2, 16},
+      {"gold", Json::object(), Index(1) << 12, 6, 2, 16},
+      {"dual-bch", {{"coherence", 0.5}}, Index(1) << 18, 6, 3, 32},
+  };
+  for (const Case& c : cases) {
+    const auto code = codes.make(c.code, c.config);
+    const CodeNumbers n = code->numbers(c.positions);
+    EXPECT_EQ(n.parameters, (Json{{"r", c.r}, {"t", c.t}}));
+    const auto book = code->codebook(c.positions);
+    EXPECT_EQ(n.peak - n.gap, c.largest);
+    EXPECT_EQ(
+        largest_product_with(*book, 0, std::min<Index>(c.positions, 1 << 16), std::size_t(n.width)),
+        c.largest);
+  }
+}
+
+TEST(Codes, KerdockIsBest) {
+  const auto code = all_codes().make("kerdock");
+  const Index positions = Index(1) << 12;  // m = 5, length 64
+  const CodeNumbers n = code->numbers(positions);
+  ASSERT_EQ(n.width, 64);
+  EXPECT_EQ(*n.coherence, 0.125);
+  const auto book = code->codebook(positions);
+  for (Index a = 0; a < 32; a += 5)
+    EXPECT_EQ(largest_product_with(*book, a << 6, positions, 64), 8) << a;
+  EXPECT_EQ(code->numbers(Index(1) << 16).width, 256);  // m = 7, its words spot-checked
+  const auto large = code->codebook(Index(1) << 16);
+  EXPECT_EQ(largest_product_with(*large, Index(127) << 8, Index(1) << 13, 256), 16);
+}
+
+/// The table of widths in docs/theory.md.
+TEST(Codes, WidthsOfTheTable) {
+  const auto codes = all_codes();
+  const Index positions[] = {100, 10'000, 1'000'000, 1'000'000'000};
+  const auto widths = [&](const char* name, const Json& config, Arithmetic format) {
+    std::vector<Index> found;
+    for (const Index n : positions)
+      found.push_back(codes.make(name, config)->numbers(n, format).width);
+    return found;
+  };
+  using Row = std::vector<Index>;
+  const Json none = Json::object();
+  const auto f32 = Arithmetic::float32, bf16 = Arithmetic::bfloat16;
+  EXPECT_EQ(widths("binary", none, f32), (Row{7, 14, 20, 30}));
+  EXPECT_EQ(widths("random-signs", none, f32), (Row{63, 131, 200, 304}));
+  EXPECT_EQ(widths("dual-bch", none, f32), (Row{16, 64, 128, 256}));
+  EXPECT_EQ(widths("kerdock", none, f32), (Row{16, 256, 1024, 65536}));
+  EXPECT_EQ(widths("reed-solomon", none, f32), (Row{20, 64, 110, 224}));
+  EXPECT_EQ(widths("parabola", none, f32), (Row{2, 3, 3, 4}));
+  EXPECT_EQ(widths("parabola", {{"base", 16}}, bf16), (Row{3, 5, 7, 10}));
+  EXPECT_EQ(widths("parabola", none, bf16), (Row{3, 4, 5, 6}));  // a base of its own is better
+  EXPECT_EQ(widths("circle", none, f32), (Row{2, 2, 2, 2}));
+  EXPECT_EQ(widths("one-hot", none, f32), (Row{100, 10'000, 1'000'000, 1'000'000'000}));
+
+  const auto hoeffding = [&](Index n) {
+    return codes.make("random-signs")->numbers(n).parameters.at("hoeffding_width").get<Index>();
+  };
+  EXPECT_EQ(
+      (Row{hoeffding(100), hoeffding(10'000), hoeffding(1'000'000), hoeffding(1'000'000'000)}),
+      (Row{87, 161, 234, 345}));
+  const auto parameters = [&](const char* name, Index n) {
+    return codes.make(name)->numbers(n).parameters;
+  };
+  EXPECT_EQ(parameters("dual-bch", 1'000'000'000), (Json{{"r", 8}, {"t", 4}}));
+  EXPECT_EQ(parameters("reed-solomon", 1'000'000), (Json{{"q", 11}, {"k", 6}, {"n", 10}}));
+}
+
+TEST(Codes, ScoreRangesOfTheTable) {
+  const auto codes = all_codes();
+  const auto range = [&](const char* name) {  // at N = 10^9, leak 1/4
+    const auto code = codes.make(name);
+    const CodeNumbers n = code->numbers(1'000'000'000);
+    return n.score_range(code->temperature(n, 0.25));
+  };
+  EXPECT_NEAR(range("binary"), 147, 0.5);
+  EXPECT_NEAR(range("dual-bch"), 49, 0.5);
+  EXPECT_NEAR(range("kerdock"), 22, 0.5);
+  EXPECT_NEAR(range("reed-solomon"), 44, 0.5);
+  EXPECT_NEAR(range("one-hot"), 22, 0.5);
+  EXPECT_NEAR(range("circle") / 5.5e17, 1, 0.01);
+  const CodeNumbers binary = codes.make("binary")->numbers(1'000'000'000);
+  EXPECT_EQ(binary.score_range(4), 240);
+}
+
+/// ln((1 + leak)^(1/L) - 1) / -2 and N^2 ln 9 / 8, which temperature() finds by bisection.
+TEST(Codes, TemperaturesInClosedForm) {
+  const auto codes = all_codes();
+  const auto binary = codes.make("binary");
+  for (const Index bits : {1, 7, 30})
+    for (const double leak : {0.25, 0.01}) {
+      const CodeNumbers n = binary->numbers(Index(1) << bits);
+      const double closed = -std::log(std::pow(1 + leak, 1 / double(bits)) - 1) / 2;
+      EXPECT_NEAR(binary->temperature(n, leak), closed, 1e-9);
+    }
+  EXPECT_NEAR(binary->leak(binary->numbers(100), 4), 0.0024, 5e-5);
+  EXPECT_NEAR(binary->leak(binary->numbers(1'000'000'000), 4), 0.010, 2e-4);
+  EXPECT_NEAR(binary->leak(binary->numbers(1'000'000'000), 3), 0.077, 5e-4);
+  for (Index bits = 1; bits <= 40; ++bits)
+    EXPECT_EQ(binary->power_of_two_temperature(binary->numbers(Index(1) << bits), kUsualLeak), 4);
+
+  const auto circle = codes.make("circle");
+  EXPECT_NEAR(circle->temperature(circle->numbers(100'000), 0.25) / 1e10, std::log(9.0) / 8, 1e-6);
+
+  const auto parabola = codes.make("parabola", {{"base", 1000}});
+  const double bounds[] = {0.037, 0.114};
+  for (const Index digits : {1, 3}) {
+    const CodeNumbers n = parabola->numbers(digits == 1 ? 1000 : 1'000'000'000);
+    const double simple =
+        std::pow(1 + 2 * std::exp(-4.0) / (1 - std::exp(-12.0)), double(digits)) - 1;
+    EXPECT_LE(parabola->leak(n, 4), simple);
+    EXPECT_NEAR(parabola->leak(n, 4), bounds[digits / 2], 5e-4);
+  }
+}
+
+/// The dual BCH code of length 2^r has not 2^{tr} words when 2t - 1 = 2^{ceil(r/2)} + 1: over
+/// GF(16) x^5 takes values in GF(4), so that Tr(a x^5) = 0 for some a != 0. A coherence below 1
+/// excludes it.
+TEST(Codes, DualBchIsNeverTakenWhereWordsCoincide) {
+  const auto code = all_codes().make("dual-bch", {{"coherence", 0.99}});
+  for (Index bits = 1; bits <= 40; ++bits)
+    for (const Index less : {0, 1}) {
+      const CodeNumbers n = code->numbers((Index(1) << bits) - less);
+      const auto r = n.parameters.at("r").get<Index>(), t = n.parameters.at("t").get<Index>();
+      if (t > 1) {
+        EXPECT_LT(2 * t - 1, (Index(1) << ((r + 1) / 2)) + 1) << r << " " << t;
+      }
+    }
+  const CodeNumbers n = code->numbers(2000);  // r = 5, t = 3
+  EXPECT_EQ(n.parameters, (Json{{"r", 5}, {"t", 3}}));
+  check_against_enumeration(*code, n);
+}
+
+/// With base 8192 float32 holds every entry, but not the score of the ends: 2 p j - j^2 with
+/// p = -4096, j = 4095 is odd and above 2^24. So a base stops at 3 h^2 <= 2^24, h = base / 2.
+TEST(Codes, ParabolaOfBase8192IsNotExact) {
+  const double score = 2.0 * -4096 * 4095 - 4095.0 * 4095;
+  EXPECT_NE(double(float(score)), score);
+  const auto codes = all_codes();
+  EXPECT_EQ(codes.make("parabola", {{"base", 8192}})->numbers(8192).largest, 0);
+  EXPECT_EQ(codes.make("parabola", {{"base", 4729}})->numbers(4729).largest, 4729);
+  EXPECT_EQ(codes.make("parabola")->numbers(4729).width, 2);
+  EXPECT_EQ(codes.make("parabola")->numbers(4730).width, 3);
+}
+
+/// The sum of squares in two coordinates, at sizes too large to enumerate: corners of the digits.
+TEST(Codes, ParabolaEndsAreExactAtABillion) {
+  const auto code = all_codes().make("parabola");
+  for (const Arithmetic format : kWeightFormats) {
+    const Index positions = 1'000'000'000;
+    const CodeNumbers n = code->numbers(positions, format);
+    const auto base = n.parameters.at("base").get<Index>();
+    const auto digits = n.parameters.at("digits").get<Index>();
+    std::vector<Index> corners;
+    for (Index which = 0; which < Index(1) << digits; ++which) {
+      Index j = 0;
+      for (Index i = digits; i-- > 0;) j = j * base + ((which >> i & 1) != 0 ? base - 1 : 0);
+      if (j < positions) corners.push_back(j);
+    }
+    ASSERT_GE(corners.size(), 4U);
+    const auto book = code->codebook(positions, format);
+    const auto vector = [&](bool key, Index j) {
+      std::vector<float> v(static_cast<std::size_t>(n.width));
+      key ? book->key(j, v) : book->query(j, v);
+      for (const float x : v) EXPECT_TRUE(is_representable(format, double(x))) << x;
+      return v;
+    };
+    for (const Index p : corners)
+      for (const Index j : corners) {
+        const auto q = vector(false, p), k = vector(true, j);
+        double exact = 0, expected = 0;
+        float sum = 0;
+        for (std::size_t i = 0; i < q.size(); ++i) {
+          exact += double(q[i]) * double(k[i]);
+          sum += q[i] * k[i];
+        }
+        for (Index i = 0, a = p, b = j; i < digits; ++i, a /= base, b /= base) {
+          const double x = double(a % base - base / 2), y = double(b % base - base / 2);
+          expected += x * x - (x - y) * (x - y);
+        }
+        EXPECT_EQ(exact, expected);
+        EXPECT_EQ(double(sum), expected);
+      }
+  }
+}
+
+TEST(Codes, ADrawOfRandomSignsDependsOnTheSeedOnly) {
+  const auto codes = all_codes();
+  const auto first = [&](Index seed) {
+    std::vector<float> key(63);
+    codes.make("random-signs", {{"seed", seed}})->codebook(100)->key(0, key);
+    return key;
+  };
+  EXPECT_EQ(first(0), first(0));
+  EXPECT_NE(first(0), first(1));
+  // A draw that may fail half of the time is narrower, and still verified.
+  const auto risky = codes.make("random-signs", {{"failure", 0.5}, {"coherence", 0.4}});
+  const CodeNumbers n = risky->numbers(300);
+  check_against_enumeration(*risky, n);
+}
+
+TEST(Codes, EveryParameterOfEveryCodeIsReadAndChecked) {
+  const auto codes = all_codes();
+  for (const char* name : {"random-signs", "dual-bch", "reed-solomon"})
+    for (const double coherence : {0.0, 1.0, 0.05, -1.0})
+      EXPECT_THROW(codes.make(name, {{"coherence", coherence}}), Error) << name;
+  EXPECT_THROW(codes.make("parabola", {{"base", 1}}), Error);
+  EXPECT_THROW(codes.make("random-signs", {{"failure", 0.0}}), Error);
+  for (const auto& entry : codes.entries()) {
+    const auto code = entry.make(Json::object(), entry.name);
+    for (const Index positions : {Index(0), Index(-1), kMostPositions + 1}) {
+      EXPECT_THROW(code->numbers(positions), Error) << entry.name;
+      EXPECT_THROW(code->codebook(positions), Error) << entry.name;
+    }
+    EXPECT_NO_THROW(code->numbers(kMostPositions)) << entry.name;
+    for (const double leak : {0.0, 1.0, -1.0, std::nan("")})
+      EXPECT_THROW(code->temperature(code->numbers(5), leak), Error);
+  }
+}
+
+TEST(Codes, TheBestIsChosenByItsRule) {
+  const auto codes = all_codes();
+  for (const Index positions : {1, 2, 3, 7, 8, 9, 100, 1'000'000'000}) {
+    const CodeComparison c = compare_codes(codes, positions, kUsualLeak, 0.5);
+    ASSERT_EQ(c.codes.size(), codes.entries().size());
+    ASSERT_EQ(c.choices.size(), 3U) << positions;
+    EXPECT_EQ(c.choices[0].code, "binary") << positions;
+    for (const ComparedCode& code : c.codes)
+      for (const CodeInFormat& row : code.formats) {
+        EXPECT_LE(row.leak, kUsualLeak);
+        EXPECT_TRUE(std::isfinite(row.score_range));
+        if (row.numbers.fits() && code.name != "circle") {
+          EXPECT_TRUE(row.numbers.exact);
+        }
+      }
+  }
+}
+
+}  // namespace
+}  // namespace separatrix
