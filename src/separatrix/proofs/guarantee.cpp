@@ -1,0 +1,52 @@
+#include "separatrix/proofs/guarantee.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace separatrix {
+namespace {
+
+constexpr double kUnit = 0x1p-24;  // sums and softmax are float32 in every arithmetic
+
+double stored_unit(Arithmetic arithmetic) {
+  return is_emulated(arithmetic) ? number_format(arithmetic).unit() : kUnit;
+}
+
+}  // namespace
+
+double address_leak(double c, Index L) {
+  return std::expm1(double(L) * std::log1p(std::exp(-2 * c)));
+}
+
+// 3 T: a sum of weights, a sum of products, and as much again for what the scores of up to 2^12
+// lose; 4 D + 96: projections in either order, exponential, division, residual.
+double Roundings::average() const {
+  return double(3 * n_tokens + 4 * width + 96) * kUnit + 3 * stored_unit(arithmetic);
+}
+double Roundings::affine(double terms, double result) const {
+  return terms * double(width + 16) * kUnit + 2 * stored_unit(arithmetic) * result;
+}
+
+double require_temperature(const std::string& construction, double temperature) {
+  if (!(temperature > 0 && temperature <= 16) || std::floor(temperature * 16) != temperature * 16)
+    throw Error(ErrorKind::spec, "the temperature must be a multiple of 1/16 in (0, 16]",
+                construction + "/temperature", "take 4");
+  return temperature;
+}
+
+Claim claim_margin(const ConstructionRequest& request, const std::string& construction,
+                   double derived, double at_most) {
+  if (!(derived > 0))
+    throw Error(ErrorKind::spec,
+                "at length " + std::to_string(request.length) +
+                    " and this temperature the other positions outweigh the right one",
+                construction, "take a shorter length or the temperature 4");
+  Claim claim;
+  claim.task_config = request.task_config;
+  claim.length = request.length;
+  claim.margin = std::min(derived, at_most);
+  claim.arithmetic = request.arithmetic;
+  return claim;
+}
+
+}  // namespace separatrix

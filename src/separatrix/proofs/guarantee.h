@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "separatrix/model/arithmetic.h"
+#include "separatrix/proofs/construction.h"
+
+namespace separatrix {
+
+// The numbers from which the two-layer constructions derive their claims: docs/theory.md, "Two
+// layers".
+
+/// Most that all other positions weigh, the right one weighing 1, under the score c <bin(p),
+/// bin(j)> with L digits: (1 + e^-2c)^L - 1.
+double address_leak(double c, Index L);
+
+/// How far an arithmetic takes a computed number from the real one.
+struct Roundings {
+  Arithmetic arithmetic = Arithmetic::float32;
+  Index n_tokens = 0, width = 0;
+
+  /// Of an attention average whose values are at most 1 in magnitude: weights and sum.
+  double average() const;
+  /// Of a linear layer whose terms are at most `terms` in total and `result` together.
+  double affine(double terms, double result) const;
+};
+
+/// Temperature of an address head: throws Error(spec) unless it is a multiple of 1/16 in (0, 16]:
+/// so many of the numbers that every format holds.
+double require_temperature(const std::string& construction, double temperature);
+
+/// The claim of at most `at_most`, when the derived margin is positive; throws Error(spec)
+/// otherwise: the other positions and rounding together outweigh the right one.
+Claim claim_margin(const ConstructionRequest& request, const std::string& construction,
+                   double derived, double at_most = 0.5);
+
+}  // namespace separatrix
