@@ -79,7 +79,7 @@ Index WindowTable::least(Index at, Index length) const {
   return i;
 }
 
-FeatureReader::FeatureReader(SparseFeatures features, Index length)
+FeatureReader::FeatureReader(const SparseFeatures& features, Index length)
     : length_(length), values_(features.values), windows_(features.values) {
   assert(features.n_positions() <= length);
   std::map<std::vector<bool>, Index> known;

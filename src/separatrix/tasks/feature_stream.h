@@ -16,7 +16,7 @@ class ResidualTree {
   /// `table` in the order in which the bits are read, the first the highest digit of a row.
   explicit ResidualTree(const std::vector<bool>& table);
   /// The least node of the same depth as child `bit` of `node` that leaves the same function.
-  int child(int node, bool bit) const { return least_[std::size_t(2 * node + (bit ? 1 : 0))]; }
+  int child(int node, bool bit) const { return least_[2 * std::size_t(node) + (bit ? 1 : 0)]; }
   /// Whether what is left of the function is one value, whatever comes.
   bool is_constant(int node) const { return constant_[std::size_t(node)] != kOpen; }
   bool value(int node) const { return constant_[std::size_t(node)] == kTrue; }
@@ -49,7 +49,7 @@ class WindowTable {
 /// the answer no longer depends on what comes.
 class FeatureReader final : public StreamingReference {
  public:
-  FeatureReader(SparseFeatures features, Index length);
+  FeatureReader(const SparseFeatures& features, Index length);
   State start() const override;
   State step(const State& state, Token token, Index t) const override;
   Token output(const State& state, Index t) const override {
