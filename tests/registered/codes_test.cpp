@@ -10,6 +10,7 @@
 #include "separatrix/base/names.h"
 #include "separatrix/codes/address_code.h"
 #include "separatrix/codes/comparison.h"
+#include "separatrix/codes/finite_field.h"
 
 namespace separatrix {
 namespace {
@@ -350,6 +351,18 @@ TEST(Codes, TemperaturesInClosedForm) {
 /// GF(16) x^5 takes values in GF(4), so that Tr(a x^5) = 0 for some a != 0. A coherence below 1
 /// excludes it.
 TEST(Codes, DualBchIsNeverTakenWhereWordsCoincide) {
+  const FiniteField field(2, 4);
+  Index vanishing = 0;
+  for (FiniteField::Element a = 1; a < 16; ++a) {
+    bool zero = true;
+    for (FiniteField::Element x = 0; x < 16; ++x) {
+      const auto square = field.multiply(x, x), fourth = field.multiply(square, square);
+      zero = zero && field.trace(field.multiply(a, field.multiply(fourth, x))) == 0;
+    }
+    vanishing += zero;
+  }
+  EXPECT_EQ(vanishing, 3);  // GF(4) without 0
+
   const auto code = all_codes().make("dual-bch", {{"coherence", 0.99}});
   for (Index bits = 1; bits <= 40; ++bits)
     for (const Index less : {0, 1}) {
@@ -362,6 +375,8 @@ TEST(Codes, DualBchIsNeverTakenWhereWordsCoincide) {
   const CodeNumbers n = code->numbers(2000);  // r = 5, t = 3
   EXPECT_EQ(n.parameters, (Json{{"r", 5}, {"t", 3}}));
   check_against_enumeration(*code, n);
+  const auto book = code->codebook(1 << 15);  // all words
+  EXPECT_LE(largest_product_with(*book, 0, 1 << 15, 32), 22);
 }
 
 /// With base 8192 float32 holds every entry, but not the score of the ends: 2 p j - j^2 with

@@ -24,6 +24,7 @@ std::vector<Listed> everything(const Catalogue& catalogue) {
     all.push_back({m.name, "model", m.summary, m.parameters()});
   append(all, catalogue.blocks);
   append(all, catalogue.bounds);
+  append(all, catalogue.codes);
   append(all, catalogue.constructions);
   append(all, catalogue.certificates);
   append(all, catalogue.attacks);
@@ -49,12 +50,13 @@ void add_list(Command command, Session& session) {
     std::string kind;
   };
   auto o = std::make_shared<Options>();
-  command.argument("KIND", o->kind,
-                   "tasks, models, blocks, bounds, constructions, certificates, attacks; default: all",
-                   false);
+  command.argument(
+      "KIND", o->kind,
+      "tasks, models, blocks, bounds, codes, constructions, certificates, attacks; default: all",
+      false);
   command.run([o, &session] {
-    const std::vector<std::string> kinds = {
-        "tasks", "models", "blocks", "bounds", "constructions", "certificates", "attacks"};
+    const std::vector<std::string> kinds = {"tasks", "models",        "blocks",       "bounds",
+                                            "codes", "constructions", "certificates", "attacks"};
     if (!o->kind.empty() && !contains_name(kinds, o->kind))
       throw Error(ErrorKind::usage, "unknown kind '" + o->kind + "'", "list",
                   did_you_mean(o->kind, kinds));

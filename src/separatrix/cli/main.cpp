@@ -32,6 +32,8 @@ constexpr CommandEntry kCommands[] = {
      "separatrix separate index-lookup --length 20 --budget quick", add_separate},
     {"bound", "Every lower bound that applies, with its witness",
      "separatrix bound index-lookup --length 20 --check", add_bound},
+    {"codes", "Address codes: width, leak, temperature and what each number format holds",
+     "separatrix codes --positions 1000", add_codes},
     {"construct", "Write the weights of a theorem",
      "separatrix construct index-lookup-transformer --length 20 -o lookup.safetensors",
      add_construct},

@@ -71,6 +71,7 @@ void check_model_fits(const ModelFile& file, const std::string& path, const Task
 void add_list(Command command, Session& session);
 void add_sample(Command command, Session& session);
 void add_bound(Command command, Session& session);
+void add_codes(Command command, Session& session);
 void add_construct(Command command, Session& session);
 void add_certify(Command command, Session& session);
 void add_recheck(Command command, Session& session);

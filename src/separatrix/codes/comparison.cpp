@@ -38,13 +38,18 @@ Index widest(const ComparedCode& code) {
 
 using Wanted = std::function<bool(const ComparedCode&)>;
 
-/// The narrowest code that is wanted; of equals, the first registered.
+/// The narrowest code that is wanted; of equals, the first registered. `rule` says what was wanted;
+/// what else its user should know is added.
 void choose(CodeComparison& comparison, const std::string& purpose, const Wanted& wanted,
-            const std::string& reason) {
+            const std::string& rule) {
   const ComparedCode* best = nullptr;
   for (const ComparedCode& code : comparison.codes)
     if (wanted(code) && (best == nullptr || widest(code) < widest(*best))) best = &code;
-  if (best != nullptr) comparison.choices.push_back({purpose, best->name, reason});
+  if (best == nullptr) return;
+  std::string reason = rule;
+  if (!best->in_float32().numbers.one_length) reason += "; its keys differ in length";
+  if (!in_every_format(*best, true)) reason += "; its scores need float32";
+  comparison.choices.push_back({purpose, best->name, reason});
 }
 
 }  // namespace
@@ -68,8 +73,7 @@ CodeComparison compare_codes(const Registry<AddressCode>& codes, Index positions
   choose(
       comparison, "narrowest",
       [](const ComparedCode& code) { return in_every_format(code, false); },
-      "the least width with exact weights in every format; scores need float32, keys differ in "
-      "length");
+      "the least width with exact weights in every format");
   choose(
       comparison, "for sums of addresses",
       [&](const ComparedCode& code) {

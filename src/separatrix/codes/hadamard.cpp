@@ -38,13 +38,13 @@ class Hadamard final : public AddressCode {
   CodeNumbers numbers(Index positions, Arithmetic format) const override {
     check_positions(positions);
     const Index rows = biorthogonal_ ? (positions + 1) / 2 : positions;
-    const Index width = Index(1) << digits_of(rows, 2);
+    const Index r = digits_of(rows, 2), width = Index(1) << r;
     const bool negatives = biorthogonal_ && positions > 1;
     const bool only_negatives = negatives && positions == 2;
     CodeNumbers n =
         whole_number_code(positions, format, width, double(width), negatives ? double(-width) : 0,
                           only_negatives ? double(-width) : 0);
-    n.parameters = {{"rows", rows}};
+    n.parameters = {{"r", r}};
     n.leak_attained = true;
     n.largest = biorthogonal_ ? 2 * kExactSum : kExactSum;
     n.caveat = "float32 adds no more than 2^24 entries exactly";

@@ -80,8 +80,7 @@ class Kerdock final : public AddressCode {
 }  // namespace
 
 void register_kerdock(Registry<AddressCode>& codes) {
-  codes.add<Kerdock>("kerdock",
-                     "signs of quadratic forms: coherence 1 / sqrt(width), the least there is");
+  codes.add<Kerdock>("kerdock", "signs of quadratic forms: coherence 1 / sqrt(width)");
 }
 
 }  // namespace separatrix

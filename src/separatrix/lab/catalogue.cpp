@@ -7,6 +7,7 @@ Catalogue Catalogue::builtin() {
   register_tasks(all.tasks);
   register_blocks(all.blocks);
   register_bounds(all.bounds);
+  register_codes(all.codes);
   register_constructions(all.constructions);
   register_certificates(all.certificates);
   register_attacks(all.attacks);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "separatrix/bounds/bound.h"
+#include "separatrix/codes/address_code.h"
 #include "separatrix/proofs/certificate.h"
 #include "separatrix/refute/attack.h"
 
@@ -11,6 +12,7 @@ struct Catalogue {
   Registry<Task> tasks{"task"};
   Registry<Block> blocks{"block"};
   Registry<BoundMethod> bounds{"bound"};
+  Registry<AddressCode> codes{"code"};
   Registry<Construction> constructions{"construction"};
   Registry<CertificateMethod> certificates{"certificate method"};
   Registry<Attack> attacks{"attack"};
