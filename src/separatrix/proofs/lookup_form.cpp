@@ -14,12 +14,21 @@ constexpr int kPaths = 8;  ///< random instances per query
 /// Asks the task about one instance at a time.
 class Prober {
  public:
-  explicit Prober(const Task& task, Index n_tokens)
-      : task_(task), tokens_(std::size_t(n_tokens)), targets_(std::size_t(n_tokens)) {}
-  std::vector<Token>& tokens() { return tokens_; }
+  Prober(const Task& task, const LookupForm& form)
+      : task_(task),
+        tokens_(std::size_t(form.n) + 1),
+        targets_(tokens_.size()),
+        query_(tokens_[std::size_t(form.query_at())]),
+        symbols_(std::span(tokens_).subspan(std::size_t(form.symbol_at(0)), std::size_t(form.n))) {}
+  Prober(const Prober&) = delete;
+  Prober& operator=(const Prober&) = delete;
+  std::span<Token> symbols() { return symbols_; }
+  void set(std::span<const Token> tokens) {
+    std::copy(tokens.begin(), tokens.end(), tokens_.begin());
+  }
   /// The last target; kIgnore also when anything else is asked.
   Token ask(Token query) {
-    tokens_.back() = query;
+    query_ = query;
     task_.label(tokens_, targets_);
     // A count has no early exit, so that it is vectorised.
     const auto ignored = std::count(targets_.begin(), targets_.end() - 1, kIgnore);
@@ -30,30 +39,31 @@ class Prober {
  private:
   const Task& task_;
   std::vector<Token> tokens_, targets_;
+  Token& query_;
+  std::span<Token> symbols_;
 };
 
 /// The legal tokens are the same after every prefix: seen on random instances.
 bool read_sets(const Task& task, Index length, LookupForm& form) {
   Rng rng(0, RngUse::search);
-  form.symbols = task.legal_next({}, length);
   for (int path = 0; path < kPaths; ++path) {
     std::vector<Token> prefix;
-    for (Index t = 0; t < form.n; ++t) {
-      if (task.legal_next(prefix, length) != form.symbols) return false;
-      prefix.push_back(form.symbols[std::size_t(rng.below(Index(form.symbols.size())))]);
+    for (Index t = 0; t <= form.n; ++t) {
+      const std::vector<Token> next = task.legal_next(prefix, length);
+      std::vector<Token>& expected = t == form.query_at() ? form.queries : form.symbols;
+      if (expected.empty()) expected = next;
+      if (next.empty() || next != expected) return false;
+      prefix.push_back(next[std::size_t(rng.below(Index(next.size())))]);
     }
-    const std::vector<Token> queries = task.legal_next(prefix, length);
-    if (path > 0 && queries != form.queries) return false;
-    form.queries = queries;
   }
-  return !form.symbols.empty() && !form.queries.empty();
+  return true;
 }
 
 /// answer[query][symbol] = target when every position holds that symbol.
 bool read_answers(Prober& prober, LookupForm& form) {
   form.answer.assign(form.queries.size(), {});
   for (const Token symbol : form.symbols) {
-    std::fill(prober.tokens().begin(), prober.tokens().end(), symbol);
+    std::fill(prober.symbols().begin(), prober.symbols().end(), symbol);
     for (std::size_t p = 0; p < form.queries.size(); ++p) {
       form.answer[p].push_back(prober.ask(form.queries[p]));
       if (form.answer[p].back() == kIgnore) return false;
@@ -79,7 +89,7 @@ bool read_positions(Prober& prober, LookupForm& form) {
       if (filled != other[p]) {
         filled = other[p];
         for (Index j = 0; j < form.n; ++j)
-          prober.tokens()[std::size_t(j)] = form.symbols[(j & bit) != 0 ? filled : 0];
+          prober.symbols()[std::size_t(j)] = form.symbols[(j & bit) != 0 ? filled : 0];
       }
       const Token answer = prober.ask(form.queries[p]);
       if (answer == form.answer[p][other[p]])
@@ -92,7 +102,7 @@ bool read_positions(Prober& prober, LookupForm& form) {
 }
 
 bool holds_on(Prober& prober, const LookupForm& form, std::size_t p) {
-  const Token symbol = prober.tokens()[std::size_t(form.position[p])];
+  const Token symbol = prober.symbols()[std::size_t(form.position[p])];
   const auto s =
       std::lower_bound(form.symbols.begin(), form.symbols.end(), symbol) - form.symbols.begin();
   return prober.ask(form.queries[p]) == form.answer[p][std::size_t(s)];
@@ -102,8 +112,9 @@ bool check_all(const Task& task, Index length, Prober& prober, const LookupForm&
   double count = 0;
   const bool good = for_each_instance(task, length, [&](std::span<const Token> tokens) {
     ++count;
-    std::copy(tokens.begin(), tokens.end(), prober.tokens().begin());
-    const auto p = std::lower_bound(form.queries.begin(), form.queries.end(), tokens.back());
+    prober.set(tokens);
+    const auto p = std::lower_bound(form.queries.begin(), form.queries.end(),
+                                    tokens[std::size_t(form.query_at())]);
     return p != form.queries.end() && holds_on(prober, form, std::size_t(p - form.queries.begin()));
   });
   return good && count == std::pow(double(form.symbols.size()), double(form.n)) *
@@ -117,18 +128,18 @@ bool check_drawn(Prober& prober, const LookupForm& form) {
     return form.symbols[std::size_t(rng.below(Index(form.symbols.size())))];
   };
   for (int path = 0; path < kPaths; ++path) {
-    for (Token& token : prober.tokens()) token = draw();
+    for (Token& token : prober.symbols()) token = draw();
     for (std::size_t p = 0; p < form.queries.size(); ++p)
       if (!holds_on(prober, form, p)) return false;
   }
   for (int path = 0; path < kPaths; ++path) {
     const Token rest = draw();
-    std::fill(prober.tokens().begin(), prober.tokens().end(), rest);
+    std::fill(prober.symbols().begin(), prober.symbols().end(), rest);
     for (std::size_t p = 0; p < form.queries.size(); ++p) {
-      Token& looked_at = prober.tokens()[std::size_t(form.position[p])];
+      Token& looked_at = prober.symbols()[std::size_t(form.position[p])];
       looked_at = draw();
       const bool good = holds_on(prober, form, p);
-      prober.tokens()[std::size_t(form.position[p])] = rest;
+      prober.symbols()[std::size_t(form.position[p])] = rest;
       if (!good) return false;
     }
   }
@@ -144,13 +155,15 @@ std::string LookupForm::inputs() const {
   return count.get_str();
 }
 
-std::optional<LookupForm> find_lookup_form(const Task& task, Index length, std::string& why) {
+std::optional<LookupForm> find_lookup_form(const Task& task, Index length, std::string& why,
+                                           bool query_first) {
   LookupForm form;
+  form.query_first = query_first;
   form.n = task.info(length).n_tokens - 1;
   why = "the legal tokens depend on the prefix or on the position";
   if (form.n < 1 || !read_sets(task, length, form)) return std::nullopt;
-  why = "the answer is not a function of the last token and one symbol";
-  Prober prober(task, form.n + 1);
+  why = "the answer is not a function of the query and one symbol";
+  Prober prober(task, form);
   if (!read_answers(prober, form) || !read_positions(prober, form)) return std::nullopt;
   const double instances =
       std::pow(double(form.symbols.size()), double(form.n)) * double(form.queries.size());

@@ -1,0 +1,184 @@
+#include "separatrix/proofs/separable_recheck.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "separatrix/nn/model.h"
+#include "separatrix/proofs/separable.h"
+
+// Verifies a separable certificate without searching: at the margin that it claims, the sum of the
+// least terms must not be negative for any last token, symbol and pair of classes. Everything is
+// read from the weights anew, in long double; scores come from projected queries and keys, and the
+// errors of float32 are followed stage by stage on both paths of the attention.
+
+namespace separatrix {
+namespace {
+
+using Real = long double;
+using Reals = std::vector<Real>;
+
+/// What is asked: which positions are free, what they may hold, and where the query looks.
+struct Question {
+  Index T = 0;
+  bool query_first = false;
+  std::vector<Token> symbols, queries;
+  std::vector<Index> looks_at;              ///< [|Q|], among the tokens
+  std::vector<std::vector<Token>> answers;  ///< [|Q|][|S|]
+  Index query_at() const { return query_first ? 0 : T - 1; }
+  const std::vector<Token>& tokens(Index t) const { return t == query_at() ? queries : symbols; }
+};
+
+/// Reads the question from the certificate and the task; a text says what is wrong.
+std::string read_question(const Certificate& c, const Task& task, Question& out) {
+  std::vector<Index> position;
+  try {
+    c.evidence.at("position").get_to(position);
+    c.evidence.at("query_first").get_to(out.query_first);
+  } catch (const Json::exception&) {
+    return "the evidence does not name the positions";
+  }
+  const Index length = c.claim.length;
+  out.T = task.info(length).n_tokens;
+  if (out.T < 2) return "an instance is a single token";
+  std::vector<Token> prefix;
+  for (Index t = 0; t < out.T; ++t) {
+    const auto next = task.legal_next(prefix, length);
+    auto& set = t == out.query_at() ? out.queries : out.symbols;
+    if (set.empty()) set = next;
+    if (next.empty() || set != next) return "the legal tokens depend on the position";
+    prefix.push_back(next[std::size_t(t) % next.size()]);
+  }
+  if (position.size() != out.queries.size()) return "the evidence is for other queries";
+  std::vector<Token> tokens(std::size_t(out.T)), targets(tokens.size());
+  for (std::size_t p = 0; p < position.size(); ++p) {
+    if (position[p] < 0 || position[p] >= out.T - 1) return "the evidence names no position";
+    out.looks_at.push_back(position[p] + (out.query_first ? 1 : 0));
+    out.answers.emplace_back();
+    const auto ask = [&](Token rest, Token symbol) {
+      std::fill(tokens.begin(), tokens.end(), rest);
+      tokens[std::size_t(out.looks_at[p])] = symbol;
+      tokens[std::size_t(out.query_at())] = out.queries[p];
+      task.label(tokens, targets);
+      return targets.back();
+    };
+    for (const Token symbol : out.symbols) {
+      out.answers.back().push_back(ask(out.symbols.front(), symbol));
+      if (out.answers.back().back() == kIgnore ||
+          ask(out.symbols.back(), symbol) != out.answers.back().back())
+        return "the answer does not depend on the named position alone";
+    }
+  }
+  return {};
+}
+
+/// The sum of the least terms over the positions of one last token, one difference of logits.
+class Sum {
+ public:
+  Sum(const Question& question, std::size_t last) : q_(question), last_(last) {}
+
+  /// term(t, i): of the i-th token of position t. False when some case with answer y comes out
+  /// below 0.
+  template <class Term>
+  bool holds(Token y, const Term& term) {
+    least_.clear();
+    total_ = size_ = 0;
+    for (Index t = 0; t < q_.T; ++t) {
+      Real smallest = std::numeric_limits<Real>::infinity();
+      for (std::size_t i = 0; i < q_.tokens(t).size(); ++i)
+        if (may_stand(i, t)) smallest = std::min(smallest, term(t, i));
+      least_.push_back(smallest);
+      total_ += smallest;
+      size_ += std::fabs(smallest);
+    }
+    for (std::size_t p = 0; p < q_.queries.size(); ++p)
+      for (std::size_t s = 0; s < q_.symbols.size() && may_stand(p, q_.query_at()); ++s)
+        if (q_.answers[p][s] == y && may_stand(s, q_.looks_at[p]) &&
+            !case_holds(term(q_.looks_at[p], s), q_.looks_at[p], term(q_.query_at(), p)))
+          return false;
+    return true;
+  }
+
+ private:
+  bool may_stand(std::size_t i, Index t) const { return t + 1 < q_.T || i == last_; }
+  bool case_holds(Real symbol, Index at, Real query) const {
+    const Real sum =
+        total_ + (symbol - least_[std::size_t(at)]) + (query - least_[std::size_t(q_.query_at())]);
+    const Real parts = size_ + 2 * (std::fabs(symbol) + std::fabs(query));
+    return sum >= 0x1p-62L * Real(q_.T + 40) * parts;
+  }
+
+  const Question& q_;
+  std::size_t last_;
+  Reals least_;
+  Real total_ = 0, size_ = 0;
+};
+
+std::string verify(const Certificate& c, const Question& question, const RecheckRows& rows) {
+  // Two bounds of one number need not agree in the last digits.
+  const Real margin = Real(c.margin) - 1e-9L - 1e-6L * std::fabs(Real(c.margin));
+  if (!(margin > 0) || c.margin < c.claim.margin) return "the margin is less than claimed";
+  const Token C = Token(rows.classes());
+  for (std::size_t last = 0; last < question.tokens(question.T - 1).size(); ++last) {
+    Sum sum(question, last);
+    const auto terms = rows.row(last);
+    for (Token y = 0; y < C; ++y)
+      for (Token k = 0; k < C; ++k) {
+        if (k == y) continue;
+        const Real theta = margin - terms->around(y, k);
+        if (!sum.holds(y, [&](Index t, std::size_t i) { return terms->term(t, i, y, k, theta); }))
+          return "the margin is not kept by every input whose last token is " +
+                 std::to_string(question.tokens(question.T - 1)[last]);
+      }
+  }
+  return {};
+}
+
+/// The input named as the worst must come out near the margin, by the plain reference.
+std::string try_worst(const Certificate& c, const Subject& subject, Index T) {
+  std::vector<Token> tokens;
+  try {
+    c.evidence.at("worst_input").get_to(tokens);
+  } catch (const Json::exception&) {
+    return "the evidence names no worst input";
+  }
+  std::vector<Token> targets(tokens.size());
+  if (Index(tokens.size()) != T) return "the worst input is none";
+  for (const Token token : tokens)
+    if (token < 0 || token >= subject.weights.spec.vocab_size) return "the worst input is none";
+  subject.task.label(tokens, targets);
+  if (targets.back() == kIgnore) return "the worst input asks nothing";
+  const auto logits =
+      is_emulated(c.claim.arithmetic)
+          ? emulated_logits(subject.weights, subject.blocks, tokens, c.claim.arithmetic, T - 1)
+          : reference_logits<double>(subject.weights, subject.blocks, tokens, T - 1);
+  for (std::size_t k = 0; k < logits.size(); ++k)
+    if (Token(k) != targets.back() &&
+        !(logits[std::size_t(targets.back())] - logits[k] >= c.margin * (1 - 1e-6) - 1e-9))
+      return "the worst input is answered with less than the margin";
+  return {};
+}
+
+}  // namespace
+
+std::string recheck_separable(const Certificate& certificate, const Subject& subject) {
+  const ModelSpec& spec = subject.weights.spec;
+  if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
+      spec.layers.front().config.value("n_heads", Index{1}) != 1)
+    return "the model is not one attention layer of one head";
+  for (const float w : subject.weights.values)
+    if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
+  Question question;
+  if (const auto wrong = read_question(certificate, subject.task, question); !wrong.empty())
+    return wrong;
+  Standing tokens;
+  for (Index t = 0; t < question.T; ++t) tokens.push_back(question.tokens(t));
+  const Arithmetic arithmetic = certificate.claim.arithmetic;
+  const auto rows = is_emulated(arithmetic)
+                        ? recheck_rounded_rows(subject.weights, tokens, arithmetic)
+                        : recheck_direct_rows(subject.weights, tokens, arithmetic);
+  if (const auto wrong = verify(certificate, question, *rows); !wrong.empty()) return wrong;
+  return try_worst(certificate, subject, question.T);
+}
+
+}  // namespace separatrix
