@@ -6,6 +6,7 @@ void register_index_lookup_transformer(Registry<Construction>& constructions);
 void register_shift_register_rnn(Registry<Construction>& constructions);
 void register_string_equality_transformer(Registry<Construction>& constructions);
 void register_set_disjointness_transformer(Registry<Construction>& constructions);
+void register_sparse_features_transformer(Registry<Construction>& constructions);
 void register_dyck_transformer(Registry<Construction>& constructions);
 void register_dyck_recogniser(Registry<Construction>& constructions);
 void register_dyck_rnn(Registry<Construction>& constructions);
@@ -18,6 +19,7 @@ void register_constructions(Registry<Construction>& constructions) {
   register_shift_register_rnn(constructions);
   register_string_equality_transformer(constructions);
   register_set_disjointness_transformer(constructions);
+  register_sparse_features_transformer(constructions);
   register_dyck_transformer(constructions);
   register_dyck_recogniser(constructions);
   register_dyck_rnn(constructions);
@@ -31,6 +33,7 @@ void register_executed(Registry<CertificateMethod>& methods);
 void register_separable(Registry<CertificateMethod>& methods);
 void register_dataflow(Registry<CertificateMethod>& methods);
 void register_state_graph(Registry<CertificateMethod>& methods);
+void register_layered(Registry<CertificateMethod>& methods);
 void register_exhaustive(Registry<CertificateMethod>& methods);
 
 // In the order in which certify() tries them: the widest statement first, the costliest last.
@@ -40,6 +43,7 @@ void register_certificates(Registry<CertificateMethod>& methods) {
   register_separable(methods);
   register_dataflow(methods);
   register_state_graph(methods);
+  register_layered(methods);
   register_exhaustive(methods);
 }
 

@@ -27,6 +27,18 @@ double Roundings::affine(double terms, double result) const {
   return terms * double(width + 16) * kUnit + 2 * stored_unit(arithmetic) * result;
 }
 
+double alarm_temperature(Index n_tokens) {
+  return std::max(4.0, std::ceil(2 * std::log(double(n_tokens))));
+}
+
+double alarm_margin(const Roundings& rounded, double flag) {
+  if (flag <= 0) return flag;
+  const double beta = alarm_temperature(rounded.n_tokens);
+  const double others = double(rounded.n_tokens - 1) * std::exp(-beta * flag);
+  const double answer = flag / (1 + others) * (1 - rounded.average());
+  return 2 * answer - 1 - 2 * rounded.affine(2, 1);
+}
+
 double require_temperature(const std::string& construction, double temperature) {
   if (!(temperature > 0 && temperature <= 16) || std::floor(temperature * 16) != temperature * 16)
     throw Error(ErrorKind::spec, "the temperature must be a multiple of 1/16 in (0, 16]",

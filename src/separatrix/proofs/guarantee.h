@@ -25,6 +25,12 @@ struct Roundings {
   double affine(double terms, double result) const;
 };
 
+/// Attention that looks for a flag among n_tokens positions: score beta flag_j, and the average of
+/// the flags, 0 if there is none, is the answer; the logits are +-(answer - 1/2).
+double alarm_temperature(Index n_tokens);
+/// The margin of those logits when every raised flag is at least `flag` and all others are 0.
+double alarm_margin(const Roundings& rounded, double flag);
+
 /// Temperature of an address head: throws Error(spec) unless it is a multiple of 1/16 in (0, 16]:
 /// so many of the numbers that every format holds.
 double require_temperature(const std::string& construction, double temperature);

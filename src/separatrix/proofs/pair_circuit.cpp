@@ -1,7 +1,5 @@
 #include "separatrix/proofs/pair_circuit.h"
 
-#include <cmath>
-
 #include "separatrix/proofs/symbol_code.h"
 
 namespace separatrix {
@@ -26,7 +24,7 @@ PairCircuit::PairCircuit(Design design, const ConstructionRequest& request)
     : design_(std::move(design)),
       request_(request),
       n_tokens_(request.length + 1),
-      beta_(std::max(4.0, std::ceil(2 * std::log(double(n_tokens_))))),
+      beta_(alarm_temperature(n_tokens_)),
       circuit_(lay_out(design_, code_bits(n_tokens_), slots_)) {
   Head look_up, look_for_clash;
   look_up.match(slots_.looks_at, slots_.address, design_.temperature);
@@ -45,10 +43,7 @@ double PairCircuit::margin() const {
   const double found = span * leak / (1 + leak) + rounded.average();
   // What a clash adds to the flag at least; without one the units stay at or below 0.
   const double flag = 1 - design_.gain * found - rounded.affine(design_.unit_terms, 2);
-  if (flag <= 0) return flag;
-  const double others = double(n_tokens_ - 1) * std::exp(-beta_ * flag);
-  const double answer = flag / (1 + others) * (1 - rounded.average());
-  return 2 * answer - 1 - 2 * rounded.affine(2, 1);
+  return alarm_margin(rounded, flag);
 }
 
 Claim PairCircuit::claim() const {
