@@ -30,7 +30,8 @@ struct Layout {
 /// products of a score add up to 3 D h^2 <= 2^24, so that float32 adds them exactly in any order.
 Index most_digits(Index base, Arithmetic format) {
   const NumberFormat f = number_format(format);
-  const double h = double(base / 2);
+  const Index half = base / 2;
+  const auto h = double(half);
   if (h > std::exp2(f.significant)) return 0;  // digits h, queries 2 h
   // Two coordinates hold a sum of squares up to 2^(2p): a multiple of 2^p and the rest.
   const double squares = std::min(std::exp2(2 * f.significant), f.largest);
@@ -38,7 +39,8 @@ Index most_digits(Index base, Arithmetic format) {
 }
 
 Index squares_needed(Index base, Index digits, Arithmetic format) {
-  const double sum = double(digits) * double(base / 2) * double(base / 2);
+  const Index half = base / 2;
+  const double sum = double(digits) * double(half) * double(half);
   return sum <= std::exp2(number_format(format).significant) ? 1 : 2;
 }
 
