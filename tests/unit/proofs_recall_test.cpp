@@ -1,4 +1,4 @@
-#include "support/built_case.h"
+#include "tests/support/built_case.h"
 
 // Nearest neighbour, associative recall and induction by two layers.
 

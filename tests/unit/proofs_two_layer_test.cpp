@@ -1,4 +1,4 @@
-#include "support/built_case.h"
+#include "tests/support/built_case.h"
 
 // String equality and set disjointness by two layers.
 

@@ -34,14 +34,19 @@ RecallCircuit::RecallCircuit(Design design)
   look_up.copy(s.key, s.found);
   circuit_.attention({look_up});
 
-  // positive = relu(found) is exactly 0 or more than 1/2; stored_key = stored - 2 relu(stored - 2
-  // positive) is exactly +-1, and 0 where nothing is stored.
-  std::vector<Unit> halves, exact = {{.in = {{s.stored.begin, 1}}, .bias = 0, .out = {}}};
+  // positive = relu(found) is exactly 0 or more than 1/2; with b = stored, or 0 at the null,
+  // stored_key = b - 2 relu(b - 2 positive) is exactly +-1, and 0 where there is no key.
+  Unit bound{.in = {{s.stored.begin, 1}}, .bias = 0, .out = {}};
+  if (design_.absence) bound.in.push_back({s.null.begin, -1});
+  std::vector<Unit> halves, exact = {bound};
   for (Index i = 0; i < design_.key_width; ++i) {
     const Index positive = s.positive.begin + i, key = s.stored_key.begin + i;
     halves.push_back({.in = {{s.found.begin + i, 1}}, .bias = 0, .out = {{positive, 1}}});
     exact[0].out.push_back({key, 1});
-    exact.push_back({.in = {{s.stored.begin, 1}, {positive, -2}}, .bias = 0, .out = {{key, -2}}});
+    Unit unit = bound;
+    unit.in.push_back({positive, -2});
+    unit.out = {{key, -2}};
+    exact.push_back(std::move(unit));
   }
   circuit_.mlp(std::move(halves));
   circuit_.mlp(std::move(exact));
@@ -54,7 +59,6 @@ RecallCircuit::RecallCircuit(Design design)
     nearest.score(s.one.begin, s.index.begin + e, log2_of(step_) + int(e) * digit_bits_,
                   design_.tie);
   if (design_.absence) {  // half-way between a match and the nearest that is none
-    nearest.score(s.one.begin, s.null.begin, log2_of(stored_score_));
     nearest.score(s.one.begin, s.null.begin, log2_of(near_), double(design_.key_width - 1));
     nearest.copy(s.null, s.none);
   }
@@ -144,7 +148,7 @@ Weights RecallCircuit::weights(const Registry<Block>& blocks,
           float(index >> (e * digit_bits_) & ((Index{1} << digit_bits_) - 1));
     ++index;
   }
-  if (design_.absence) positions(0, slots_.null.begin) = 1;
+  if (design_.absence) positions(0, slots_.null.begin) = positions(0, slots_.stored.begin) = 1;
   return w;
 }
 

@@ -11,6 +11,7 @@ namespace separatrix {
 namespace {
 
 constexpr const char* kName = "sparse-features-transformer";
+constexpr double kFarBelow = 128;  // e^-128 is 0 in float32
 
 struct SparseFeaturesTransformerConfig {
   double temperature = 4;
@@ -77,25 +78,42 @@ Interpolation interpolate(const std::vector<bool>& g) {
 struct Plan {
   SparseFeatures features;
   Rule rule;
-  Index n_tokens, L, hosts, per_host, arity;
+  Interpolation g;
+  Index n_tokens, L, arity = 0, hosts, per_host;
+  /// Of Rule::count: the average is over a power of two of positions, which makes the count exact.
+  /// Otherwise it is over all, and its error small enough.
+  bool windowed = false;
   Slot bit, address, flag, end, answer;
   std::vector<Slot> looks_at, found, table, holds;  ///< [per_host arity], [per_host] ..
   Slot window, value;                               ///< Rule::count only
 
-  Plan(SparseFeatures read, Index length)
+  Plan(SparseFeatures read, const ConstructionRequest& request)
       : features(std::move(read)),
         rule(rule_of(features.values)),
-        n_tokens(length + 1),
-        L(code_bits(n_tokens)),
-        hosts(n_tokens),
-        arity(0) {
-    const auto M = std::uint64_t(features.size());
-    // A power of two, so that a uniform average over the hosts has exact weights.
-    if (rule == Rule::count)
-      hosts = Index(std::min(std::bit_floor(std::uint64_t(n_tokens)), std::bit_ceil(M)));
-    per_host = (features.size() + hosts - 1) / hosts;
+        g(interpolate(features.values)),
+        n_tokens(request.length + 1),
+        L(code_bits(n_tokens)) {
     for (const auto& feature : features.features)
       arity = std::max(arity, Index(feature.positions.size()));
+    spread(n_tokens);
+    windowed = rule == Rule::count && !average_tells(request.arithmetic);
+    const auto M = std::uint64_t(features.size());
+    if (windowed)
+      spread(Index(std::min(std::bit_floor(std::uint64_t(n_tokens)), std::bit_ceil(M))));
+  }
+  void spread(Index over) {
+    hosts = over;
+    per_host = (features.size() + hosts - 1) / hosts;
+  }
+  /// Whether g can be read off n_tokens times a rounded average of all positions.
+  bool average_tells(Arithmetic arithmetic) const {
+    if (!is_representable(arithmetic, double(n_tokens))) return false;
+    const double M = double(features.size()), kinks = double(g.kinks.size());
+    const Roundings rounded{arithmetic, n_tokens, Index(width())};
+    // Of the count; of each hidden unit; of their sum.
+    const double loss = M * rounded.average() + 16 * M * kinks * 0x1p-24 +
+                        rounded.affine(g.largest, g.largest) + g.largest * kinks * 0x1p-24;
+    return loss <= 0.125;
   }
   Index rows() const { return Index{1} << arity; }
   double width() const {
@@ -105,8 +123,8 @@ struct Plan {
     Stream stream;
     bit = stream.add("bit", 1, Slot::Code::signs);
     address = stream.add("address", L, Slot::Code::signs);
-    for (Index g = 0; g < per_host; ++g) {
-      const std::string feature = per_host == 1 ? "" : " of feature " + std::to_string(g);
+    for (Index r = 0; r < per_host; ++r) {
+      const std::string feature = per_host == 1 ? "" : " of feature " + std::to_string(r);
       for (Index j = 0; j < arity; ++j)
         looks_at.push_back(
             stream.add("looks at " + std::to_string(j) + feature, L, Slot::Code::signs));
@@ -116,9 +134,9 @@ struct Plan {
     }
     flag = stream.add(rule == Rule::count ? "number here" : "flag");
     end = stream.add("end");
-    answer = stream.add(rule == Rule::count ? "number" : "answer");
+    answer = stream.add(rule == Rule::count ? windowed ? "number" : "mean" : "answer");
     if (rule == Rule::count) {
-      window = stream.add("counted");
+      if (windowed) window = stream.add("counted");
       value = stream.add("answer");
     }
     return stream;
@@ -133,9 +151,7 @@ class FeatureCircuit {
   FeatureCircuit(const ConstructionRequest& request, double temperature)
       : request_(request),
         c_(temperature),
-        plan_(read_features(request.task_config, request.length), request.length),
-        g_(interpolate(plan_.features.values)),
-        beta_(plan_.rule == Rule::count ? 128 : alarm_temperature(plan_.n_tokens)),
+        plan_(read_checked(request), request),
         circuit_(checked_stream()) {
     std::vector<Head> heads(plan_.looks_at.size());
     for (Index h = 0; h < Index(heads.size()); ++h) {
@@ -148,21 +164,22 @@ class FeatureCircuit {
     circuit_.mlp(table_rows());
     if (plan_.rule == Rule::count) circuit_.mlp(snap());
     Head second;
-    second.score(plan_.end.begin, plan_.rule == Rule::count ? plan_.window.begin : plan_.flag.begin,
-                 0, beta_);
-    const int log2_hosts = std::countr_zero(std::uint64_t(plan_.hosts));
-    second.copy(plan_.flag, plan_.answer, plan_.rule == Rule::count ? log2_hosts : 0);
+    if (plan_.windowed) second.score(plan_.end.begin, plan_.window.begin, 0, kFarBelow);
+    if (plan_.rule != Rule::count)
+      second.score(plan_.end.begin, plan_.flag.begin, 0, alarm_temperature(plan_.n_tokens));
+    second.copy(plan_.flag, plan_.answer,
+                plan_.windowed ? std::countr_zero(std::uint64_t(plan_.hosts)) : 0);
     circuit_.attention({second});
     if (plan_.rule == Rule::count) circuit_.mlp(read_off());
   }
 
   std::optional<Claim> claim() const {
     require_fits(kName, circuit_.n_parameters(size()));
-    if (plan_.rule == Rule::count) {
+    if (plan_.windowed) {
       // The count, and sums of so many of its multiples, must be whole numbers that are held.
       const int digits =
           is_emulated(request_.arithmetic) ? number_format(request_.arithmetic).significant : 24;
-      if (double(plan_.features.size()) > std::ldexp(1, digits) || g_.largest >= 0x1p24)
+      if (double(plan_.features.size()) > std::ldexp(1, digits) || plan_.g.largest >= 0x1p24)
         return std::nullopt;
     }
     return claim_margin(request_, kName, margin());
@@ -179,7 +196,7 @@ class FeatureCircuit {
     for (Index t = 0; t < plan_.n_tokens; ++t) {
       positions.write(t, plan_.address, t);
       for (const Slot& slot : plan_.looks_at) positions.write(t, slot, t);
-      if (plan_.rule == Rule::count && t < plan_.hosts) positions(t, plan_.window.begin) = 1;
+      if (plan_.windowed && t < plan_.hosts) positions(t, plan_.window.begin) = 1;
     }
     for (Index r = 0; r < plan_.features.size(); ++r) write_feature(positions, r);
     const auto& g = plan_.features.values;
@@ -190,11 +207,18 @@ class FeatureCircuit {
       head(read.begin, label) = sign;
       bias(0, label) = -sign / 2;
     }
-    return {.weights = std::move(w), .slots = circuit_.stream().slots(), .temperature = beta_};
+    return {.weights = std::move(w),
+            .slots = circuit_.stream().slots(),
+            .temperature = plan_.rule == Rule::count ? c_ : alarm_temperature(plan_.n_tokens)};
   }
 
  private:
   Circuit::Size size() const { return {3, 2, plan_.n_tokens}; }
+  /// Before millions of features are written out for nothing.
+  static SparseFeatures read_checked(const ConstructionRequest& request) {
+    require_fits(kName, double(request.length) * double(2 * code_bits(request.length) + 8));
+    return read_features(request.task_config, request.length);
+  }
   Stream checked_stream() {
     require_fits(kName, plan_.width() * double(plan_.n_tokens + 2 * plan_.per_host * plan_.rows()));
     return plan_.lay_out();
@@ -240,11 +264,13 @@ class FeatureCircuit {
       units.push_back({.in = {{holds.begin, -2}}, .bias = 1, .out = {{plan_.flag.begin, -1}}});
     return units;
   }
-  /// answer = g(number).
+  /// answer = g(number), where the number is what was averaged, times n_tokens if over all.
   std::vector<Unit> read_off() const {
-    std::vector<Unit> units = {{.in = {}, .bias = 1, .out = {{plan_.value.begin, g_.value}}}};
-    for (const Kink& kink : g_.kinks)
-      units.push_back({.in = {{plan_.answer.begin, kink.sign}},
+    const Interpolation& g = plan_.g;
+    const double factor = plan_.windowed ? 1 : double(plan_.n_tokens);
+    std::vector<Unit> units = {{.in = {}, .bias = 1, .out = {{plan_.value.begin, g.value}}}};
+    for (const Kink& kink : g.kinks)
+      units.push_back({.in = {{plan_.answer.begin, kink.sign * factor}},
                        .bias = -kink.sign * double(kink.at),
                        .out = {{plan_.value.begin, kink.weight}}});
     return units;
@@ -256,16 +282,14 @@ class FeatureCircuit {
     const double found = 2 * leak / (1 + leak) + rounded.average();
     const double flag = 1 - k * found - rounded.affine(2 * k + 3, 2);
     if (plan_.rule != Rule::count) return alarm_margin(rounded, flag);
-    // From 1/2 on, `holds` is snapped to 1 and everything after it is exact.
+    // From 1/2 on, `holds` is snapped to 1, and what comes after it is exact or at most 1/8 off.
     const double spare = flag - 0.5 - rounded.affine(3, 1);
-    return spare > 0 ? 1 : spare;
+    return spare > 0 ? 0.75 - 2 * rounded.affine(2, 1) : spare;
   }
 
   ConstructionRequest request_;
   double c_;
   Plan plan_;
-  Interpolation g_;
-  double beta_;  ///< of the second layer
   Circuit circuit_;
 };
 
