@@ -82,14 +82,11 @@ class Sum {
   template <class Term>
   bool holds(Token y, const Term& term) {
     least_.clear();
-    total_ = size_ = 0;
     for (Index t = 0; t < q_.T; ++t) {
       Real smallest = std::numeric_limits<Real>::infinity();
       for (std::size_t i = 0; i < q_.tokens(t).size(); ++i)
         if (may_stand(i, t)) smallest = std::min(smallest, term(t, i));
       least_.push_back(smallest);
-      total_ += smallest;
-      size_ += std::fabs(smallest);
     }
     for (std::size_t p = 0; p < q_.queries.size(); ++p)
       for (std::size_t s = 0; s < q_.symbols.size() && may_stand(p, q_.query_at()); ++s)
@@ -101,17 +98,21 @@ class Sum {
 
  private:
   bool may_stand(std::size_t i, Index t) const { return t + 1 < q_.T || i == last_; }
+  /// Added anew without the two positions: their minima may be greater than the rest by many
+  /// orders.
   bool case_holds(Real symbol, Index at, Real query) const {
-    const Real sum =
-        total_ + (symbol - least_[std::size_t(at)]) + (query - least_[std::size_t(q_.query_at())]);
-    const Real parts = size_ + 2 * (std::fabs(symbol) + std::fabs(query));
+    Real sum = query + symbol, parts = std::fabs(query) + std::fabs(symbol);
+    for (Index t = 0; t < q_.T; ++t)
+      if (t != at && t != q_.query_at()) {
+        sum += least_[std::size_t(t)];
+        parts += std::fabs(least_[std::size_t(t)]);
+      }
     return sum >= 0x1p-62L * Real(q_.T + 40) * parts;
   }
 
   const Question& q_;
   std::size_t last_;
   Reals least_;
-  Real total_ = 0, size_ = 0;
 };
 
 std::string verify(const Certificate& c, const Question& question, const RecheckRows& rows) {

@@ -35,30 +35,31 @@ class Difference {
   }
   double constant() const { return constant_; }
 
-  /// Minima of all positions at theta; their sum, and that of their absolute values.
+  /// Minima of all positions at theta.
   void set(double theta) {
     theta_ = theta;
     least_.assign(std::size_t(row_.positions()), kInfinity);
-    sum_ = size_ = 0;
-    for (std::size_t j = 0; j < least_.size(); ++j) {
+    for (std::size_t j = 0; j < least_.size(); ++j)
       for (Index i = row_.begin[j]; i < row_.begin[j + 1]; ++i)
         least_[j] = std::min(least_[j], term(i));
-      sum_ += least_[j];
-      size_ += std::abs(least_[j]);
-    }
   }
   double term(Index i) const {
     const double gain = gain_[std::size_t(i)] - theta_;
     return gain * (gain < 0 ? high_ : low_)[std::size_t(i)];
   }
-  /// The sum with the pins instead of the minima of their positions; `size` bounds all its parts.
+  /// The sum with the pins instead of the minima of their positions; `size` sums absolute values.
+  /// Added anew, as the minima left out may be greater than all the rest by many orders.
   double at(std::span<const Index> pins, double& size) const {
-    double sum = sum_;
-    size = size_;
-    for (const Index i : pins) {
-      sum += term(i) - least_[position(i)];
-      size += std::abs(term(i)) + std::abs(least_[position(i)]);
-    }
+    double sum = 0;
+    size = 0;
+    const auto add = [&](double term) {
+      sum += term;
+      size += std::abs(term);
+    };
+    for (const Index i : pins) add(term(i));
+    for (std::size_t j = 0; j < least_.size(); ++j)
+      if (std::none_of(pins.begin(), pins.end(), [&](Index i) { return position(i) == j; }))
+        add(least_[j]);
     return sum;
   }
   /// The quotient of the choices that attain the minima.
@@ -89,7 +90,7 @@ class Difference {
 
   const RowTerms& row_;
   std::vector<double> gain_, low_, high_, least_;
-  double constant_ = 0, theta_ = 0, sum_ = 0, size_ = 0;
+  double constant_ = 0, theta_ = 0;
 };
 
 /// visit(y, c, the cases with answer y) for every pair that occurs.
