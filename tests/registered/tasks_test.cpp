@@ -229,6 +229,28 @@ TEST_F(Tasks, AutomatonAgreesWithLabelOnAllInstances) {
   EXPECT_GE(with_automaton, 20);
 }
 
+TEST_F(Tasks, UniformDfaReadsEveryInstanceOfEveryLength) {
+  Index with_uniform = 0;
+  for_each_small([&](const Task& task, Index length) {
+    const std::optional<Dfa> dfa = task.uniform();
+    if (!dfa) return;
+    ++with_uniform;
+    ASSERT_TRUE(dfa->legal.empty() || dfa->legal.size() == dfa->next.size());
+    for (const Tokens& tokens : instances(task, length)) {
+      const Tokens targets = label(task, tokens);
+      Index state = 0;
+      for (std::size_t t = 0; t < tokens.size(); ++t) {
+        ASSERT_TRUE(dfa->is_legal(state, tokens[t])) << testing::PrintToString(tokens);
+        state = dfa->step(state, tokens[t]);
+        if (targets[t] != kIgnore) {
+          ASSERT_EQ(dfa->output[std::size_t(state)], targets[t]) << testing::PrintToString(tokens);
+        }
+      }
+    }
+  });
+  EXPECT_GE(with_uniform, 20);
+}
+
 TEST_F(Tasks, SamplesAreInstancesAndReachEveryOneOfThem) {
   for_each_small([](const Task& task, Index length) {
     const std::set<Tokens> all = instances(task, length);

@@ -35,10 +35,12 @@ std::string show(const Certificate& c, const Task& task) {
     for (Token token : c.counterexample) spelled += " " + task.spell(token, c.claim.length);
     return fmt::format("refuted ({}, {}): wrong on{}\n", c.method, arithmetic, spelled);
   }
-  return fmt::format(
-      "proved ({}, {}): right on all {} inputs of {} at length {}, margin {:.4g}\n"
-      "  rests on: {}\n",
-      c.method, arithmetic, c.inputs, c.claim.task, c.claim.length, c.margin, c.trusted_base);
+  const std::string inputs =
+      c.evidence.value("every_length", false)
+          ? fmt::format("inputs of {}, of every length", c.claim.task)
+          : fmt::format("{} inputs of {} at length {}", c.inputs, c.claim.task, c.claim.length);
+  return fmt::format("proved ({}, {}): right on all {}, margin {:.4g}\n  rests on: {}\n", c.method,
+                     arithmetic, inputs, c.margin, c.trusted_base);
 }
 
 }  // namespace

@@ -243,27 +243,34 @@ std::optional<Dfa> BoundedDyck::automaton() const {
   Dfa dfa{.n_states = first.back(), .alphabet = 2 * n + 2, .next = {}, .output = {}};
   dfa.next.assign(std::size_t(dfa.n_states * dfa.alphabet), kDead);
   dfa.output.assign(std::size_t(dfa.n_states), kIgnore);
-  auto next = [&](Index state, Index symbol) -> Index& {
-    return dfa.next[std::size_t(state * dfa.alphabet + symbol)];
+  dfa.legal.assign(dfa.next.size(), false);
+  auto connect = [&](Index from, Index symbol, Index to) {
+    dfa.next[std::size_t(from * dfa.alphabet + symbol)] = to;
+    dfa.legal[std::size_t(from * dfa.alphabet + symbol)] = true;
   };
-  next(0, brackets_.bos()) = first[0];
+  connect(0, brackets_.bos(), first[0]);
   if (recognition_) {
     dfa.output[kYes] = kAccepted;
     dfa.output[kNo] = kRejected;
-    next(kDead, brackets_.eos()) = kNo;
+    for (Index symbol = 0; symbol < 2 * n; ++symbol)
+      for (Index state = kDead; state < dfa.n_states; ++state)
+        if (state != kYes && state != kNo) connect(state, symbol, kDead);
+    connect(kDead, brackets_.eos(), kNo);
   }
   for (Index d = 0; d <= brackets_.depth; ++d)
     for (Index state = first[std::size_t(d)]; state < first[std::size_t(d + 1)]; ++state) {
       const Index stack = state - first[std::size_t(d)], top = stack % n;
       if (d < brackets_.depth)
         for (Index type = 0; type < n; ++type)
-          next(state, type) = first[std::size_t(d + 1)] + stack * n + type;
-      if (d > 0) next(state, n + top) = first[std::size_t(d - 1)] + stack / n;
-      if (recognition_)
-        next(state, brackets_.eos()) = d == 0 ? kYes : kNo;
-      else
-        dfa.output[std::size_t(state)] =
-            Token(d == 0 ? 0 : 1 + 2 * top + (d == brackets_.depth ? 1 : 0));
+          connect(state, type, first[std::size_t(d + 1)] + stack * n + type);
+      if (d > 0) connect(state, n + top, first[std::size_t(d - 1)] + stack / n);
+      if (recognition_) {
+        connect(state, brackets_.eos(), d == 0 ? kYes : kNo);
+        continue;
+      }
+      if (d == 0) connect(state, brackets_.eos(), kDead);
+      dfa.output[std::size_t(state)] =
+          Token(d == 0 ? 0 : 1 + 2 * top + (d == brackets_.depth ? 1 : 0));
     }
   return dfa;
 }

@@ -129,6 +129,7 @@ class Regular final : public Task {
   std::optional<Dfa> automaton() const override {
     return all_ ? std::optional(named_.dfa) : std::nullopt;
   }
+  std::optional<Dfa> uniform() const override { return named_.dfa; }
   std::string fingerprint() const override { return fingerprint_; }
 
  private:

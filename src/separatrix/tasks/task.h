@@ -72,6 +72,10 @@ class Task {
   virtual std::unique_ptr<StreamingReference> streaming(Index /*length*/) const { return nullptr; }
   /// A DFA, when the task is regular with one DFA for every length.
   virtual std::optional<Dfa> automaton() const { return std::nullopt; }
+  /// A DFA that reads the instances of every length: each token of an instance is `legal` in the
+  /// state before it, and wherever something is asked the target is the output of the state after
+  /// it. It may also spell words that are no instances, and have outputs where nothing is asked.
+  virtual std::optional<Dfa> uniform() const { return automaton(); }
   /// SHA-256 of what the task has read beside its config (a file, a program), so that results of
   /// other contents under the same name are told apart; empty when the config says everything.
   virtual std::string fingerprint() const { return {}; }
