@@ -40,7 +40,9 @@ void register_separable(Registry<CertificateMethod>& methods);
 void register_dataflow(Registry<CertificateMethod>& methods);
 void register_state_graph(Registry<CertificateMethod>& methods);
 void register_layered(Registry<CertificateMethod>& methods);
+void register_prefix_scan(Registry<CertificateMethod>& methods);
 void register_exhaustive(Registry<CertificateMethod>& methods);
+void register_intervals(Registry<CertificateMethod>& methods);
 
 // In the order in which certify() tries them: the widest statement first, the costliest last.
 void register_certificates(Registry<CertificateMethod>& methods) {
@@ -50,7 +52,9 @@ void register_certificates(Registry<CertificateMethod>& methods) {
   register_dataflow(methods);
   register_state_graph(methods);
   register_layered(methods);
+  register_prefix_scan(methods);
   register_exhaustive(methods);
+  register_intervals(methods);
 }
 
 }  // namespace separatrix

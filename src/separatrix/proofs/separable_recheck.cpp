@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "separatrix/nn/model.h"
+#include "separatrix/proofs/lookup_question.h"
 #include "separatrix/proofs/separable.h"
 
 // Verifies a separable certificate without searching: at the margin that it claims, the sum of the
@@ -18,64 +19,10 @@ namespace {
 using Real = long double;
 using Reals = std::vector<Real>;
 
-/// What is asked: which positions are free, what they may hold, and where the query looks.
-struct Question {
-  Index T = 0;
-  bool query_first = false;
-  std::vector<Token> symbols, queries;
-  std::vector<Index> looks_at;              ///< [|Q|], among the tokens
-  std::vector<std::vector<Token>> answers;  ///< [|Q|][|S|]
-  Index query_at() const { return query_first ? 0 : T - 1; }
-  const std::vector<Token>& tokens(Index t) const { return t == query_at() ? queries : symbols; }
-};
-
-/// Reads the question from the certificate and the task; a text says what is wrong.
-std::string read_question(const Certificate& c, const Task& task, Question& out) {
-  std::vector<Index> position;
-  try {
-    c.evidence.at("position").get_to(position);
-    c.evidence.at("query_first").get_to(out.query_first);
-  } catch (const Json::exception&) {
-    return "the evidence does not name the positions";
-  }
-  const Index length = c.claim.length;
-  out.T = task.info(length).n_tokens;
-  if (out.T < 2) return "an instance is a single token";
-  std::vector<Token> prefix;
-  for (Index t = 0; t < out.T; ++t) {
-    const auto next = task.legal_next(prefix, length);
-    auto& set = t == out.query_at() ? out.queries : out.symbols;
-    if (set.empty()) set = next;
-    if (next.empty() || set != next) return "the legal tokens depend on the position";
-    prefix.push_back(next[std::size_t(t) % next.size()]);
-  }
-  if (position.size() != out.queries.size()) return "the evidence is for other queries";
-  std::vector<Token> tokens(std::size_t(out.T)), targets(tokens.size());
-  for (std::size_t p = 0; p < position.size(); ++p) {
-    if (position[p] < 0 || position[p] >= out.T - 1) return "the evidence names no position";
-    out.looks_at.push_back(position[p] + (out.query_first ? 1 : 0));
-    out.answers.emplace_back();
-    const auto ask = [&](Token rest, Token symbol) {
-      std::fill(tokens.begin(), tokens.end(), rest);
-      tokens[std::size_t(out.looks_at[p])] = symbol;
-      tokens[std::size_t(out.query_at())] = out.queries[p];
-      task.label(tokens, targets);
-      return targets.back();
-    };
-    for (const Token symbol : out.symbols) {
-      out.answers.back().push_back(ask(out.symbols.front(), symbol));
-      if (out.answers.back().back() == kIgnore ||
-          ask(out.symbols.back(), symbol) != out.answers.back().back())
-        return "the answer does not depend on the named position alone";
-    }
-  }
-  return {};
-}
-
 /// The sum of the least terms over the positions of one last token, one difference of logits.
 class Sum {
  public:
-  Sum(const Question& question, std::size_t last) : q_(question), last_(last) {}
+  Sum(const LookupQuestion& question, std::size_t last) : q_(question), last_(last) {}
 
   /// term(t, i): of the i-th token of position t. False when some case with answer y comes out
   /// below 0.
@@ -110,12 +57,12 @@ class Sum {
     return sum >= 0x1p-62L * Real(q_.T + 40) * parts;
   }
 
-  const Question& q_;
+  const LookupQuestion& q_;
   std::size_t last_;
   Reals least_;
 };
 
-std::string verify(const Certificate& c, const Question& question, const RecheckRows& rows) {
+std::string verify(const Certificate& c, const LookupQuestion& question, const RecheckRows& rows) {
   // Two bounds of one number need not agree in the last digits.
   const Real margin = Real(c.margin) - 1e-9L - 1e-6L * std::fabs(Real(c.margin));
   if (!(margin > 0) || c.margin < c.claim.margin) return "the margin is less than claimed";
@@ -169,7 +116,7 @@ std::string recheck_separable(const Certificate& certificate, const Subject& sub
     return "the model is not one attention layer of one head";
   for (const float w : subject.weights.values)
     if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
-  Question question;
+  LookupQuestion question;
   if (const auto wrong = read_question(certificate, subject.task, question); !wrong.empty())
     return wrong;
   Standing tokens;
