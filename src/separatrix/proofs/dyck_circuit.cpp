@@ -168,10 +168,10 @@ double DyckCircuit::margin() const {
   const double leak = 1 / std::expm1(2 * kappa) + std::exp(-3 * kappa) / -std::expm1(-kappa);
   const double found = 2 * leak + rounded_.average();
   if (!recognise_) return 1 - Lt * found - 2 * rounded_.affine(2 * Lt + 4, Lt / 2 + 2);
-  // With no flag the verdict is 0; with one it is at least 3/4, and more where there are more.
+  // Without a flag the verdict is 0. With one, of 1 at least, it is at least 3/4, and as flags are
+  // never negative all errors are relative: docs/theory.md.
   if (!(found < 0.25)) return 0;
-  const double flags = 1.5 * Lt + 2;
-  return 0.75 - 2 * (rounded_.average() * flags + 2 * rounded_.affine(2 * flags + 1, flags));
+  return 0.75 - 1.5 * rounded_.average() - 2 * rounded_.affine(3, 1.5);
 }
 
 Built DyckCircuit::build(const Registry<Block>& blocks) const {
