@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "separatrix/proofs/certificate.h"
+
+namespace separatrix::layered {
+
+/// Positions that look alike: what may stand in their window.
+struct Kind {
+  /// Each view: the tokens at the window's positions, the position's own first.
+  std::vector<std::vector<Token>> views;
+};
+
+/// For each kind and view, whether it may stand there.
+using Mask = std::vector<std::vector<std::uint8_t>>;
+
+/// A set of inputs with the same answer, as free choices: each position takes any view that its
+/// mask allows, independently. More inputs than the task has may be allowed, never fewer.
+struct Case {
+  enum class Shape {
+    none,     ///< all positions within `before`
+    target,   ///< one position within `target`, all before it in `before`, all after in `after`
+    counted,  ///< the weights of the views at all positions sum to `count`
+  };
+  Shape shape = Shape::none;
+  std::size_t asked = 0;                  ///< index into Cover::asked
+  std::vector<std::uint8_t> asked_views;  ///< of their kind
+  Token answer = 0;
+  /// Indices into Cover::masks; `target` before the asked position or at it.
+  std::size_t before = 0, target = 0, after = 0;
+  std::optional<Index> at = {};  ///< the target stands just there; otherwise anywhere
+  Index count = 0;
+};
+
+/// What every input of a task at one length looks like from each position's window, and cases that
+/// together contain every input. Written from the task's definition, and compared with Task::label
+/// (disagreement).
+struct Cover {
+  std::vector<int> kind;                   ///< [T]
+  std::vector<std::vector<Index>> window;  ///< [T]: own position first
+  std::vector<Kind> kinds;
+  std::vector<Mask> masks;
+  std::vector<std::vector<Index>> asked;    ///< positions at which something is asked, ascending
+  std::vector<std::vector<Index>> weights;  ///< [kind][view], for counted cases
+  std::vector<Case> cases;
+  std::string inputs;  ///< decimal: how many instances there are
+  Index n_tokens() const { return Index(kind.size()); }
+};
+
+/// The covers by which a task can be looked at, the most promising first; empty with `why` when the
+/// task is none of those known here or would need too many views or cases.
+std::vector<Cover> covers_of(const Claim& claim, const Task& task, std::string& why);
+
+/// Empty, or an input on which cover and Task::label disagree, in words. Looks at all inputs where
+/// there are at most 2^12, at samples otherwise.
+std::string disagreement(const Cover& cover, const Task& task, Index length);
+
+}  // namespace separatrix::layered

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "separatrix/proofs/layered/rows.h"
+
+namespace separatrix::layered {
+
+/// The last attention, the MLPs after it and the head, case by case.
+class Reading {
+ public:
+  Reading(const Network& net, const Cover& cover, const Rows& rows, const Numbers& numbers);
+
+  struct Query;
+  /// The rows that ask in this case, and their scores: the same for all cases with the same asked
+  /// positions and views.
+  std::vector<Query> queries(const Case& entry) const;
+  /// Lower bound on logit(answer) - any other logit over all inputs of the case, at all positions
+  /// at which it is asked; -infinity where nothing can be said. Certificate D.
+  double margin(const Case& entry, const std::vector<Query>& queries) const;
+  /// Empty, or why the weights are not of a kind that it can follow.
+  const std::string& obstacle() const { return obstacle_; }
+
+  struct Head {                                   ///< of one query
+    std::vector<std::vector<FastInterval>> view;  ///< [class][view]: score but for the position
+    std::vector<FastInterval> position;           ///< [T], or one for all
+    double error = 0;                             ///< relative, of the computed weights
+  };
+  struct Query {
+    Index position = 0;  ///< the last of those that are alike
+    Box row = {};        ///< [D]
+    std::vector<Head> heads = {};
+  };
+
+ private:
+  struct Masks {
+    const Mask *before, *target, *after;
+  };
+
+  void project_rows();
+  Query query_of(Index position, const std::vector<std::uint8_t>& views) const;
+  Head scores_of(const Box& q, const Box& q_terms, Index head) const;
+  Index visible(const Query& query) const { return net_.last.causal ? query.position + 1 : net_.T; }
+  bool present(std::size_t cls, const Query& query) const { return first_[cls] < visible(query); }
+  Masks masks_of(const Case& entry) const;
+  /// max over the places i of the target of sum_{j != i} gain(view_j) e^(s_j - s_i), gains by their
+  /// logarithms: [class][view]; none: all 1.
+  using Gains = std::vector<std::vector<double>>;
+  double largest_leak(const Case& entry, const Query& query, const Head& head,
+                      const Gains& log_gain = {}) const;
+  double sharpened(const Case& entry, const Query& query, const Head& head, std::size_t at,
+                   int side) const;
+  FastInterval value_hull(const Mask& mask, const Query& query, std::size_t at) const;
+  FastInterval context_at(const Case& entry, const Query& query, Index head, std::size_t at,
+                          double leak) const;
+  FastInterval counted_at(const Case& entry, const Query& query, const Head& head,
+                          std::size_t at) const;
+  double decide(const Query& query, const Box& context, Token answer) const;
+
+  const Network& net_;
+  const Cover& cover_;
+  const Rows& rows_;
+  const Numbers& numbers_;
+  std::string obstacle_;
+  std::vector<std::vector<Box>> keys_, values_;  ///< [class][view][heads dk], [heads dv]
+  std::vector<double> value_terms_;     ///< [heads dv]: sums of absolute terms, the largest
+  std::vector<double> key_terms_;       ///< [heads dk]
+  Matrix position_keys_;                ///< [T, heads dk]: from address coordinates
+  std::vector<std::size_t> addressed_;  ///< the coordinates of keys in which it has any
+  std::vector<double> key_grid_;        ///< [heads dk]: every term is a multiple; 0: no
+  Matrix head_;                         ///< [C, D]
+  std::vector<Index> first_, size_;     ///< [class]: first position; how many
+  /// [list of asked positions]: the last of each group of positions that are alike
+  std::vector<std::vector<Index>> groups_;
+};
+
+}  // namespace separatrix::layered
