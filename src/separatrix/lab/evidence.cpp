@@ -68,7 +68,7 @@ class Gatherer {
   }
 
   /// What the row of the table shows, or nullopt when the theorem does not cover this task.
-  std::optional<std::pair<ModelClass, Json>> construction(const std::string& name) {
+  std::optional<std::pair<std::string, Json>> construction(const std::string& name) {
     const auto made = catalogue_.constructions.make(name);
     if (!same_name(made->task(), config_.task)) return std::nullopt;
     const std::optional<Claim> claim = made->claim({config_.task_config, config_.length});
@@ -80,7 +80,7 @@ class Gatherer {
     const std::string file = folder_ + "/" + name + ".safetensors";
     const auto kept = store_.finding(experiment_, "construction", name);
     if (is_ours(kept) && kept->value("weights_sha256", "") == hash && std::filesystem::exists(file))
-      return std::pair(made->model_class(), *kept);
+      return std::pair(row_of(weights.spec, catalogue_.blocks), *kept);
     make_folder(folder_);
     save_model(file, built_file(name, *claim, built));
     const Certificate certificate = certify(
@@ -97,7 +97,7 @@ class Gatherer {
     store_.put(experiment_, "construction", name, finding);
     say_(fmt::format("construction {}: width {}, {}{}", name, weights.spec.d_model,
                      verdict_words(certificate), finding["rechecked"] ? ", rechecked" : ""));
-    return std::pair(made->model_class(), finding);
+    return std::pair(row_of(weights.spec, catalogue_.blocks), finding);
   }
 
  private:
@@ -158,6 +158,18 @@ auto construction_rank(const Json& built) {
 }
 
 }  // namespace
+
+std::string transformer_row(Index layers) {
+  return fmt::format("transformer {} layer{}", layers, layers == 1 ? "" : "s");
+}
+
+std::string row_of(const ModelSpec& spec, const Registry<Block>& blocks) {
+  if (state_bits(spec, blocks)) return kRecurrentRow;
+  Index layers = 0;
+  for (const LayerSpec& layer : spec.layers)
+    layers += blocks.make(layer.block, layer.config)->mixing() == Mixing::attention ? 1 : 0;
+  return transformer_row(layers);
+}
 
 Json describe_built(const std::string& construction, const Claim& claim, const Built& built,
                     const Registry<Block>& blocks) {

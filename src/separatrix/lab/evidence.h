@@ -11,9 +11,15 @@ namespace separatrix {
 
 /// What is known without training: the first two of the three numbers.
 struct Evidence {
-  std::map<Resource, Json> bounds;           ///< largest whose witness checks
-  std::map<ModelClass, Json> constructions;  ///< smallest, proved before undecided
+  std::map<Resource, Json> bounds;            ///< largest whose witness checks
+  std::map<std::string, Json> constructions;  ///< by row_of: smallest, proved before undecided
 };
+
+/// The row of the table that a model belongs to: "recurrent state", "transformer 1 layer",
+/// "transformer 2 layers", ...; only layers of attention are counted.
+std::string row_of(const ModelSpec& spec, const Registry<Block>& blocks);
+std::string transformer_row(Index layers);
+inline constexpr const char* kRecurrentRow = "recurrent state";
 
 /// {"construction", "task", "length", "width", "layers", "heads", "parameters", "state_bits",
 /// "temperature"} of a built construction.

@@ -72,25 +72,31 @@ std::string command_line(const SeparateConfig& config, const Catalogue& catalogu
 
 std::vector<SeparationRow> make_rows(const Evidence& evidence,
                                      const std::vector<LearnedAt>& learned) {
-  struct Kind {
-    const char* label;
-    Resource resource;
-    ModelClass model_class;
-  };
+  std::vector<std::string> labels = {kRecurrentRow, transformer_row(1), transformer_row(2)};
+  for (const auto& [label, built] : evidence.constructions)
+    if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
   std::vector<SeparationRow> rows;
-  for (const Kind& kind :
-       {Kind{"recurrent state", Resource::recurrent_state_bits, ModelClass::recurrent},
-        Kind{"transformer 1 layer", Resource::one_layer_transformer_bits,
-             ModelClass::transformer}}) {
+  for (const std::string& label : labels) {
     SeparationRow row;
-    row.label = kind.label;
-    if (const auto bound = evidence.bounds.find(kind.resource); bound != evidence.bounds.end())
+    row.label = label;
+    const bool recurrent = label == kRecurrentRow, one_layer = label == transformer_row(1);
+    const auto bound = evidence.bounds.find(recurrent ? Resource::recurrent_state_bits
+                                                      : Resource::one_layer_transformer_bits);
+    if ((recurrent || one_layer) && bound != evidence.bounds.end())
       row.impossible_below = bound->second;
-    if (const auto built = evidence.constructions.find(kind.model_class);
-        built != evidence.constructions.end())
+    else
+      row.no_bound = recurrent   ? "no method gives a bound here"
+                     : one_layer ? "no bound excludes one head of width one"
+                                 : "no unconditional bound is known for more than one layer";
+    const auto built = evidence.constructions.find(label);
+    if (built != evidence.constructions.end())
       row.certified_at = built->second;
+    else
+      row.no_construction = "no construction of this kind is known for these parameters";
     for (const LearnedAt& at : learned)
-      if (find_model_family(at.model).model_class == kind.model_class) row.learned_at.push_back(at);
+      if ((find_model_family(at.model).model_class == ModelClass::recurrent) == recurrent &&
+          (recurrent || one_layer))
+        row.learned_at.push_back(at);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -119,7 +125,9 @@ Json to_json(const SeparationRow& row) {
   return {{"label", row.label},
           {"model", row.label},
           {"impossible_below", row.impossible_below},
+          {"no_bound", row.no_bound},
           {"certified_at", row.certified_at},
+          {"no_construction", row.no_construction},
           {"learned_at", learned}};
 }
 

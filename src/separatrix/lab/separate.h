@@ -53,6 +53,7 @@ struct SeparationRow {
   Json certified_at;  ///< {"construction","width","state_bits","certificate":{...},"rechecked"}, or
                       ///< null
   std::vector<LearnedAt> learned_at;
+  std::string no_bound = {}, no_construction = {};  ///< why one of them is null
 };
 Json to_json(const SeparationRow& row);
 

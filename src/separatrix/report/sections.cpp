@@ -81,9 +81,16 @@ std::string learned_sentences(const ReportData& data) {
   return out;
 }
 
-std::string impossible_cell(const Json& bound) {
+/// A dash, and why.
+std::string nothing_cell(const std::string& what, const std::string& why) {
+  return "<span class=\"none\">" + what + "</span>" +
+         (why.empty() ? "" : "<small>" + escape_html(why) + "</small>");
+}
+
+std::string impossible_cell(const SeparationRow& row) {
+  const Json& bound = row.impossible_below;
   const double bits = number_at(bound, "bits", -1);
-  if (bits < 0) return "<span class=\"none\">no bound</span>";
+  if (bits < 0) return nothing_cell("no bound", row.no_bound);
   const Json& inequality = member_at(bound, "inequality");
   if (inequality.is_object())
     return strong(fmt::format("{:.0f}", number_at(inequality, "smallest_width", 0)),
@@ -98,8 +105,9 @@ std::string impossible_cell(const Json& bound) {
   return out;
 }
 
-std::string certified_cell(const Json& certified) {
-  if (!certified.is_object()) return "<span class=\"none\">no construction</span>";
+std::string certified_cell(const SeparationRow& row) {
+  const Json& certified = row.certified_at;
+  if (!certified.is_object()) return nothing_cell("no construction", row.no_construction);
   const Json& certificate = member_at(certified, "certificate");
   const Json& bits = member_at(certified, "state_bits");
   std::string out =
@@ -121,6 +129,7 @@ std::string certified_cell(const Json& certified) {
 }
 
 std::string learned_cell(const SeparationRow& row) {
+  if (row.learned_at.empty()) return nothing_cell("not tried", "");
   std::string out;
   for (const LearnedAt& learned : row.learned_at) {
     out += "<div class=\"learned\">";
@@ -243,8 +252,7 @@ std::string numbers_section(const ReportData& data) {
         "<tr><th scope=\"row\">{}</th><td data-label=\"Impossible below\"><div>{}</div></td>"
         "<td data-label=\"Certified at\"><div>{}</div></td><td data-label=\"Learned "
         "at\"><div>{}</div></td></tr>\n",
-        escape_html(row.label), impossible_cell(row.impossible_below),
-        certified_cell(row.certified_at), learned_cell(row));
+        escape_html(row.label), impossible_cell(row), certified_cell(row), learned_cell(row));
   return out + "</tbody>\n</table>\n</section>\n";
 }
 
