@@ -44,7 +44,7 @@ class LookupRows {
     const double C = double(source_.classes()), S = double(form_.symbols.size());
     const double choices =
         double(form_.n) * S + (form_.query_first ? double(form_.queries.size()) : 1);
-    return 3 * double(count()) * C * C * choices;
+    return 3 * double(count()) * choices * (C * C + source_.effort());
   }
 
  private:

@@ -40,6 +40,8 @@ class RowSource {
   virtual ~RowSource() = default;
   virtual RowTerms row(const Choices& choices) const = 0;
   virtual Index classes() const = 0;
+  /// Multiplications that row() takes for each choice.
+  virtual double effort() const = 0;
   /// What it rests on, for Certificate::trusted_base; may be empty.
   virtual std::string trust() const = 0;
 };

@@ -115,6 +115,11 @@ class RoundedRows final : public RecheckRows {
         seen.back().push_back({x, format.times(x, k), format.times(x, v)});
       }
     }
+    Real greatest = 0;
+    for (const auto& position : seen)
+      for (const Seen& one : position)
+        for (const float x : one.v) greatest = std::max(greatest, std::fabs(Real(x)));
+    lost = Real(seen.size()) * 0x1p-141L * (1 + greatest);
     residual = weights.spec.layers.front().residual;
     const double dk = double(q.size() / format.D);
     if (weights.spec.layers.front().config.value("scale", std::string("sqrt")) != "none")
@@ -138,6 +143,7 @@ class RoundedRows final : public RecheckRows {
   Reals through;                        ///< [dv, C]
   float scale = 1;
   bool residual = true;
+  Real lost = 0;  ///< by weights below the smallest normal float32, of the greatest value
 };
 
 RoundedTerms::RoundedTerms(const RoundedRows& rows, std::size_t last) {
@@ -185,7 +191,7 @@ Part RoundedTerms::follow(const RoundedRows& rows, const std::vector<float>& v,
   Real greatest = 0;
   Reals context;
   for (const float value : v) {
-    const Real size = std::fabs(Real(value)), order = average * size + T * 0x1p-121L * (1 + size);
+    const Real size = std::fabs(Real(value)), order = average * size + rows.lost;
     context.push_back(order + rounds(size + order));
     greatest = std::max(greatest, size + context.back());
   }

@@ -89,8 +89,6 @@ class Follow {
     for (std::size_t d = 0; d < D; ++d)
       y.error[d] += rounding(2 * T + 20) * (y.bound[d] + y.error[d]);
     seen.logits = times(y, w["head"]);
-    const Real top = *std::max_element(seen.logits.bound.begin(), seen.logits.bound.end());
-    for (Real& error : seen.logits.error) error += u > 0 ? T * (underflow(3) + 0x1p-121L * top) : 0;
     return seen;
   }
 
@@ -201,6 +199,16 @@ class DirectRows final : public RecheckRows {
       table_.emplace_back();
       for (const Token token : tokens[t]) table_.back().push_back(follow_.see(token, Index(t)));
     }
+    if (arithmetic != Arithmetic::float32) return;
+    // Numbers below the smallest normal one: on the way, and weights of any position's value.
+    Real greatest = 0;
+    for (const auto& position : table_)
+      for (const Seen& seen : position)
+        for (const Real bound : seen.logits.bound) greatest = std::max(greatest, bound);
+    const Real lost = follow_.T * (follow_.underflow(3) + 0x1p-121L * greatest);
+    for (auto& position : table_)
+      for (Seen& seen : position)
+        for (Real& error : seen.logits.error) error += lost;
   }
   std::unique_ptr<RecheckTerms> row(std::size_t last) const override {
     return std::make_unique<DirectTerms>(follow_, table_, last);

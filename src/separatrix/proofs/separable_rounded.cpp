@@ -27,6 +27,9 @@ class RoundedRows final : public RowSource {
   }
 
   Index classes() const override { return m_.C; }
+  double effort() const override {  // a rounded operation costs a few plain ones
+    return 4 * double(m_.D) * double(m_.k.cols + m_.v.cols + m_.C);
+  }
   std::string trust() const override {
     return std::string("; for ") + to_string(A) +
            ": sums in the order of docs/numerics.md, float32 for sums and softmax";
@@ -54,9 +57,16 @@ class RoundedRows final : public RowSource {
       out.constant[std::size_t(c)] = sum;
       out.constant_error[std::size_t(c)] = gamma(double(m_.D) + 4, kUnitDouble) * size;
     }
+    std::vector<Row> values;
     for (Index j = 0; j <= last; ++j)
       for (Index i = out.begin[std::size_t(j)]; i < out.begin[std::size_t(j) + 1]; ++i)
-        add_value(times(input(out.token[std::size_t(i)], j), m_.v), asked, out);
+        values.push_back(times(input(out.token[std::size_t(i)], j), m_.v));
+    double greatest = 0;
+    for (const Row& v : values)
+      for (const double x : v) greatest = std::max(greatest, std::abs(x));
+    // Weights below the smallest normal float32 are off by that much, of any position's value.
+    const double lost = double(out.positions()) * 0x1p-140 * (1 + greatest);
+    for (const Row& v : values) add_value(v, asked, lost, out);
     const auto finite = [](const Row& row) {
       return std::all_of(row.begin(), row.end(), [](double x) { return std::isfinite(x); });
     };
@@ -119,7 +129,7 @@ class RoundedRows final : public RowSource {
 
   /// The value of one choice in logits, and what the rounded tensors behind it may add, as a share
   /// of an average: every bound below is convex in the values.
-  void add_value(const Row& v, const Row& asked, RowTerms& out) const {
+  void add_value(const Row& v, const Row& asked, double lost, RowTerms& out) const {
     const double T = double(out.positions()), C = double(m_.C);
     const std::size_t D = std::size_t(m_.D);
     const double sum = gamma(2 * T + 12, kUnit);
@@ -127,7 +137,7 @@ class RoundedRows final : public RowSource {
     Row context, y(D, 0), y_size(D, 0), y_shift(D, 0);  // y_shift: by the error of the context
     for (std::size_t k = 0; k < v.size(); ++k) {
       const double size = std::abs(v[k]);
-      context.push_back(size * (sum + unit_ * (1 + sum)) + tiny_ + T * 0x1p-120 * (1 + size));
+      context.push_back(size * (sum + unit_ * (1 + sum)) + tiny_ + 2 * lost);
       largest = std::max(largest, size + context[k]);
       for (std::size_t d = 0; d < D; ++d) {
         const double w = m_.o(Index(k), Index(d));

@@ -50,6 +50,7 @@ class DirectRows final : public RowSource {
     return out;
   }
   Index classes() const override { return m_.C; }
+  double effort() const override { return 2 * double(m_.D) * double(m_.C + 1); }
   std::string trust() const override {
     return float32_ ? "; for float32: IEEE arithmetic in any order, and an exponential within 4 "
                       "units in the last place"
