@@ -8,6 +8,7 @@
 #include "separatrix/cli/bound_text.h"
 #include "separatrix/cli/progress.h"
 #include "separatrix/cli/session.h"
+#include "separatrix/cli/variants.h"
 
 namespace separatrix {
 namespace {
@@ -175,13 +176,11 @@ class Answer {
 
 /// Every task with its defaults and, one at a time, the other layouts, orders and modes.
 void print_table(const BoundOptions& o, Session& session) {
-  static constexpr std::pair<const char*, const char*> kVariants[] = {
-      {"query", "first"}, {"mode", "next-token"}, {"layout", "interleaved"}};
-  const Registry<Task>& tasks = session.catalogue.tasks;
   Bar bar(session.quiet);
   std::string text = table_head();
   Json rows = Json::array();
-  const auto add = [&](const Registry<Task>::Entry& entry, const Json& config) {
+  const auto add = [&](const Registry<Task>::Entry& entry, const Json& config,
+                       const std::string& name) {
     const auto task = entry.make(config, entry.name);
     try {
       task->check_length(o.task.length());
@@ -197,8 +196,6 @@ void print_table(const BoundOptions& o, Session& session) {
                                .threads = o.threads.checked(),
                                .progress = std::ref(bar),
                                .stop = &session.stop};
-    std::string name = entry.name;
-    for (const auto& [key, value] : config.items()) name += " " + value.get<std::string>();
     const Found found = compute(session, o.method, request);
     text += table_row(name, found.bounds);
     Json bounds = Json::array();
@@ -206,12 +203,7 @@ void print_table(const BoundOptions& o, Session& session) {
     rows.push_back(
         {{"task", entry.name}, {"task_config", request.task_config}, {"bounds", bounds}});
   };
-  for (const auto& entry : tasks.entries()) {
-    add(entry, Json::object());
-    for (const auto& [key, value] : kVariants)
-      for (const Json& parameter : entry.parameters)
-        if (parameter.at("name") == key) add(entry, {{key, value}});
-  }
+  for_each_variant(session.catalogue.tasks, add);
   session.print({{"length", o.task.length()}, {"tasks", rows}}, text);
 }
 

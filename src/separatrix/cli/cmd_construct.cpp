@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "separatrix/cli/construct_table.h"
 #include "separatrix/cli/session.h"
 #include "separatrix/lab/evidence.h"
 #include "separatrix/nn/model.h"
@@ -26,7 +27,8 @@ std::string layers_of(const Json& built) {
 /// `separatrix construct NAME --length N -o FILE`
 void add_construct(Command command, Session& session) {
   auto o = std::make_shared<ConstructOptions>();
-  command.argument("NAME", o->name, "one of `separatrix list constructions`");
+  command.argument("NAME", o->name,
+                   "one of `separatrix list constructions`; all: a table of their sizes");
   command.required_option("length", o->length, "the task's own measure N");
   command.option("format", o->format,
                  "number format of the weights and of the claim: float32, bfloat16 or float16");
@@ -36,6 +38,8 @@ void add_construct(Command command, Session& session) {
   for (const auto& e : session.catalogue.tasks.entries())
     command.parameters(e.parameters, "Parameters of tasks", o->task_parameters);
   command.run([o, &session] {
+    if (o->name == "all")
+      return print_construct_table(o->length, read_arithmetic(o->format, "--format"), session);
     const Catalogue& catalogue = session.catalogue;
     const auto& entry = catalogue.constructions.find(o->name);
     const auto construction =
