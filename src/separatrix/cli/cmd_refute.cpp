@@ -17,21 +17,6 @@ struct RefuteOptions {
   Threads threads;
 };
 
-/// The task named on the command line; what is left out there is as in the file's own account.
-ModelOrigin wanted_task(const RefuteOptions& o, const ModelFile& file, const Session& session) {
-  const auto origin = origin_of(file);
-  if (!origin && !o.task.given())
-    throw Error(ErrorKind::usage, "TASK is required", o.file,
-                "the file does not say which task its model is for");
-  ModelOrigin wanted =
-      o.task.given() ? ModelOrigin{o.task.name(session), o.task.config(session), 0} : *origin;
-  if (o.task.length() != 0 || !origin)
-    wanted.length = o.task.length();
-  else
-    wanted.length = origin->length;
-  return wanted;
-}
-
 std::string spell(const std::vector<Token>& tokens, const Task& task, Index length) {
   std::string text;
   for (const Token token : tokens) text += " " + task.spell(token, length);
@@ -106,7 +91,7 @@ void add_refute(Command command, Session& session) {
     const int threads = o->threads.checked();
     if (!(o->seconds > 0)) throw Error(ErrorKind::usage, "seconds must be positive", "--seconds");
     const ModelFile file = load_model(session, o->file);
-    const ModelOrigin wanted = wanted_task(*o, file, session);
+    const ModelOrigin wanted = wanted_task(o->task, file, o->file, session);
     const auto task = session.catalogue.tasks.make(wanted.task, wanted.task_config, o->file);
     task->check_length(wanted.length);
     check_model_fits(file, o->file, wanted, session);

@@ -76,7 +76,8 @@ void Command::list(const std::string& name, std::vector<std::string>& value,
                    const std::string& help) {
   std::string joined;
   for (const std::string& item : value) joined += (joined.empty() ? "" : ",") + item;
-  app_->add_option("--" + hyphens(name), value, help + " [" + joined + "]")
+  app_->add_option("--" + hyphens(name), value,
+                   help + (joined.empty() ? joined : " [" + joined + "]"))
       ->delimiter(',')
       ->type_name("A,B,...");
 }

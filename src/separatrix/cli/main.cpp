@@ -48,6 +48,8 @@ constexpr CommandEntry kCommands[] = {
      "separatrix evaluate m.safetensors index-lookup --length 20 --examples 5000", add_evaluate},
     {"predict", "Logits and answers for inputs on standard input",
      "echo '{\"tokens\":[3,1,2,64]}' | separatrix predict m.safetensors", add_predict},
+    {"explain", "What a model does with one input: what each layer looks at and writes",
+     "separatrix explain lookup.safetensors --seed 1", add_explain},
     {"refute", "Search an input on which a model is wrong",
      "separatrix refute m.safetensors index-lookup --length 20 --seconds 30", add_refute},
     {"sample", "Print instances of a task",

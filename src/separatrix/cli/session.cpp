@@ -63,6 +63,21 @@ std::optional<ModelOrigin> origin_of(const ModelFile& file) {
   }
 }
 
+ModelOrigin wanted_task(const TaskArguments& task, const ModelFile& file, const std::string& path,
+                        const Session& session) {
+  const auto origin = origin_of(file);
+  if (!origin && !task.given())
+    throw Error(ErrorKind::usage, "TASK is required", path,
+                "the file does not say which task its model is for");
+  ModelOrigin wanted =
+      task.given() ? ModelOrigin{task.name(session), task.config(session), 0} : *origin;
+  if (task.length() != 0 || !origin)
+    wanted.length = task.length();
+  else
+    wanted.length = origin->length;
+  return wanted;
+}
+
 void check_model_fits(const ModelFile& file, const std::string& path, const ModelOrigin& wanted,
                       const Session& session) {
   const auto origin = origin_of(file);

@@ -60,6 +60,11 @@ struct ModelOrigin {
 };
 std::optional<ModelOrigin> origin_of(const ModelFile& file);
 
+/// The task named on the command line; what is left out there is as in the file's own account.
+/// Throws Error(usage) when neither names one.
+ModelOrigin wanted_task(const TaskArguments& task, const ModelFile& file, const std::string& path,
+                        const Session& session);
+
 /// Throws Error(spec) when the file says that it was made for another task, or its sizes do not
 /// fit.
 void check_model_fits(const ModelFile& file, const std::string& path, const ModelOrigin& wanted,
@@ -78,6 +83,7 @@ void add_recheck(Command command, Session& session);
 void add_train(Command command, Session& session);
 void add_evaluate(Command command, Session& session);
 void add_predict(Command command, Session& session);
+void add_explain(Command command, Session& session);
 void add_refute(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cassert>
 
 #include "separatrix/model/interval.h"
 #include "separatrix/model/rounded.h"
 #include "separatrix/model/scalar.h"
-#include "separatrix/nn/model.h"
+#include "separatrix/nn/attention_block.h"
+#include "separatrix/nn/trace.h"
 
 namespace separatrix {
 namespace {
@@ -80,15 +82,6 @@ Matrix<S> reference_embed(const ModelSpec& spec, const Parameters& w,
 }
 
 template <class S>
-Matrix<S> reference_layer(const Block& block, std::span<const double> w, Index D,
-                          const Matrix<S>& x, Index first) {
-  Matrix<S> y(x.size());
-  const Index T = Index(x.size()) / D;
-  block.reference(w, View<const S, 2>{x.data(), {T, D}}, View<S, 2>{y.data(), {T, D}}, first);
-  return y;
-}
-
-template <class S>
 Matrix<S> reference_head(std::span<const double> w, std::span<const double> bias, Index D,
                          const Matrix<S>& x, Index first) {
   const std::size_t C = bias.size(), width = std::size_t(D);
@@ -108,14 +101,25 @@ constexpr Arithmetic kArithmeticOf = Arithmetic::real;
 template <Arithmetic A>
 constexpr Arithmetic kArithmeticOf<Rounded<A>> = A;
 
-}  // namespace
+/// What one layer was called with and what the stream is after it; layer -1: the embedding.
+template <class S>
+struct LayerRun {
+  Index layer = -1;
+  const Block* block = nullptr;
+  std::span<const double> w;
+  View<const S, 2> x;  ///< [T, D]: the block's input
+  const Matrix<S>& stream;
+  Index first = 0;  ///< rows of the stream before this one were not computed
+};
 
-template <class Scalar>
-std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
-                                     std::span<const Token> tokens, Index first) {
+/// The logits; calls watch(run) after the embedding and after each layer.
+template <class S, class Watch>
+std::vector<S> run_model(const Weights& weights, const Registry<Block>& blocks,
+                         std::span<const Token> tokens, Index first, const Watch& watch) {
   const ModelSpec& spec = weights.spec;
   const Index D = spec.d_model;
-  const Parameters w(weights, kArithmeticOf<Scalar>);
+  const std::array<Index, 2> extent{Index(tokens.size()), D};
+  const Parameters w(weights, kArithmeticOf<S>);
   std::vector<std::unique_ptr<Block>> layers;
   for (const LayerSpec& layer : spec.layers)
     layers.push_back(blocks.make(layer.block, layer.config));
@@ -124,20 +128,33 @@ std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Bloc
   for (std::size_t i = layers.size(); i-- > 1;)
     from[i - 1] = layers[i]->mixing() == Mixing::pointwise ? from[i] : 0;
 
-  auto x = reference_embed<Scalar>(spec, w, tokens);
+  auto x = reference_embed<S>(spec, w, tokens);
+  watch(LayerRun<S>{.w = {}, .x = {}, .stream = x});
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const std::string prefix = "layers." + std::to_string(i) + ".";
     const auto normed = reference_norm(spec.norm, w[prefix + "norm."], D, x);
-    auto y = reference_layer(*layers[i], w[prefix + layer.block + "."], D, normed, from[i]);
+    const View<const S, 2> in{normed.data(), extent};
+    const std::span<const double> own = w[prefix + layer.block + "."];
+    Matrix<S> y(x.size());
+    layers[i]->reference(own, in, View<S, 2>{y.data(), extent}, from[i]);
     if (layer.residual)
       for (std::size_t j = 0; j < y.size(); ++j) y[j] = stored(y[j] + x[j]);
     x = std::move(y);
+    watch(LayerRun<S>{Index(i), layers[i].get(), own, in, x, from[i]});
   }
   x = reference_norm(spec.norm, w["norm."], D, std::move(x));
   const std::span<const double> head = w["head"];  // head and head_bias
   const auto n = std::size_t(D * spec.n_classes);
   return reference_head(head.first(n), head.subspan(n), D, x, first);
+}
+
+}  // namespace
+
+template <class Scalar>
+std::vector<Scalar> reference_logits(const Weights& weights, const Registry<Block>& blocks,
+                                     std::span<const Token> tokens, Index first) {
+  return run_model<Scalar>(weights, blocks, tokens, first, [](const LayerRun<Scalar>&) {});
 }
 
 template std::vector<double> reference_logits<double>(const Weights&, const Registry<Block>&,
@@ -168,6 +185,60 @@ std::vector<double> emulated_logits(const Weights& weights, const Registry<Block
   assert(is_emulated(arithmetic));
   return arithmetic == Arithmetic::bfloat16 ? emulate<BFloat16>(weights, blocks, tokens, first)
                                             : emulate<Float16>(weights, blocks, tokens, first);
+}
+
+namespace {
+
+/// The weights of the averages at the asked rows, [rows, heads, T].
+std::vector<double> attention_at(const AttentionBlock& block, const LayerRun<double>& run,
+                                 std::span<const Index> rows) {
+  const Index T = run.x.extent[0], H = block.heads();
+  std::vector<double> out(rows.size() * std::size_t(H * T));
+  block.averages(run.w, run.x, std::max(run.first, rows.front()),
+                 [&](Index t, Index h, std::span<const double> a) {
+                   const auto row = std::lower_bound(rows.begin(), rows.end(), t);
+                   if (row != rows.end() && *row == t)
+                     std::copy(a.begin(), a.end(),
+                               out.begin() + ((row - rows.begin()) * H + h) * T);
+                 });
+  return out;
+}
+
+/// The rows of a matrix with so many columns.
+std::vector<double> rows_of(std::span<const double> matrix, Index columns,
+                            std::span<const Index> rows, Index first = 0) {
+  std::vector<double> out;
+  for (const Index row : rows) {
+    const auto begin = matrix.begin() + (row - first) * columns;
+    out.insert(out.end(), begin, begin + columns);
+  }
+  return out;
+}
+
+}  // namespace
+
+Trace trace(const Weights& weights, const Registry<Block>& blocks, std::span<const Token> tokens,
+            std::span<const Index> rows) {
+  assert(!rows.empty() && rows.back() < Index(tokens.size()));
+  const ModelSpec& spec = weights.spec;
+  Trace out{.rows = {rows.begin(), rows.end()}, .embedded = {}, .layers = {}, .logits = {}};
+  const auto logits =
+      run_model<double>(weights, blocks, tokens, rows.front(), [&](const LayerRun<double>& run) {
+        std::vector<double> stream = rows_of(run.stream, spec.d_model, rows);
+        if (run.block == nullptr) {
+          out.embedded = std::move(stream);
+          return;
+        }
+        const LayerSpec& layer = spec.layers[std::size_t(run.layer)];
+        Trace::Layer seen{layer.block, layer.residual, 0, {}, std::move(stream)};
+        if (const auto* averaging = dynamic_cast<const AttentionBlock*>(run.block)) {
+          seen.heads = averaging->heads();
+          seen.attention = attention_at(*averaging, run, rows);
+        }
+        out.layers.push_back(std::move(seen));
+      });
+  out.logits = rows_of(logits, spec.n_classes, rows, rows.front());
+  return out;
 }
 
 }  // namespace separatrix

@@ -2,6 +2,7 @@
 #include <string>
 #include <type_traits>
 
+#include "separatrix/nn/attention_block.h"
 #include "separatrix/nn/blocks/attention_parts.h"
 #include "separatrix/nn/plain.h"
 
@@ -26,12 +27,17 @@ void visit(V& v, AttentionConfig& c) {
 /// x_j k_h>; no biases. [vaswani2017]. Computed in one of two ways (attention_parts.h) that is
 /// chosen for each sequence by itself, so results do not depend on the tile a sequence is in.
 /// Derivation: docs/derivations/attention.md.
-class Attention final : public Plain<Attention> {
+class Attention final : public Plain<Attention, AttentionBlock> {
  public:
   using Config = AttentionConfig;
   explicit Attention(Config config) : config_(std::move(config)) {}
 
-  Mixing mixing() const override { return Mixing::attention; }
+  Index heads() const override { return config_.n_heads; }
+  void averages(std::span<const double> w, View<const double, 2> x, Index first,
+                const VisitWeights& visit) const override {
+    for_averages(w, x, first,
+                 [&](Index t, Index h, const std::vector<double>& a) { visit(t, h, a); });
+  }
   std::vector<ParamSpec> params(Index D) const override;
   Index cache_size(Shape s) const override { return s.B * cache_per_sequence(sizes(s)); }
   Index scratch_size(Shape s) const override {
@@ -45,7 +51,7 @@ class Attention final : public Plain<Attention> {
                 Slots slots) const override;
 
  private:
-  friend Plain<Attention>;
+  friend Plain<Attention, AttentionBlock>;
   AttentionSizes sizes(Shape s) const {
     const Index dk = config_.d_head == 0 ? s.D / config_.n_heads : config_.d_head;
     const Index dv = config_.d_value == 0 ? dk : config_.d_value;
@@ -72,6 +78,10 @@ class Attention final : public Plain<Attention> {
     });
     return sparse;
   }
+  /// Calls visit(t, h, a) with the weights of the average that head h forms for row t.
+  template <class S, class Visit>
+  void for_averages(std::span<const double> w, View<const S, 2> x, Index first,
+                    const Visit& visit) const;
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const;
 
@@ -178,25 +188,28 @@ void softmax_reference(std::vector<S>& s) {
   }
 }
 
+/// [n], all zero.
 template <class S>
-void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
-                    Index first) const {
+std::vector<S> zeros_of(Index n) {
+  return std::vector<S>(std::size_t(n), S(0.0));
+}
+
+template <class S, class Visit>
+void Attention::for_averages(std::span<const double> weights, View<const S, 2> x, Index first,
+                             const Visit& visit) const {
   const Index T = x.extent[0], D = x.extent[1];
   const AttentionSizes z = sizes({1, T, D});
   const Projections<const double> w(weights.data(), z);
   const double scale = config_.scale == "none" ? 1 : 1 / std::sqrt(double(z.dk));
-  const auto many = [](Index n) { return std::vector<S>(std::size_t(n), S(0.0)); };
-  std::vector<S> q = many(T * z.qk()), k = many(T * z.qk()), v = many(T * z.vv());
+  std::vector<S> q = zeros_of<S>(T * z.qk()), k = zeros_of<S>(T * z.qk());
   for (Index t = 0; t < T; ++t) {
     const S* in = x.data + t * D;
     if (t >= first) product(in, D, w.q, z.qk(), z.qk(), q.data() + t * z.qk());
     product(in, D, w.k, z.qk(), z.qk(), k.data() + t * z.qk());
-    product(in, D, w.v, z.vv(), z.vv(), v.data() + t * z.vv());
   }
-  for (Index t = first; t < T; ++t) {
-    std::vector<S> context = many(z.vv());
+  for (Index t = first; t < T; ++t)
     for (Index h = 0; h < z.H; ++h) {
-      std::vector<S> a = many(config_.causal ? t + 1 : T);
+      std::vector<S> a = zeros_of<S>(config_.causal ? t + 1 : T);
       const S* query = q.data() + t * z.qk() + h * z.dk;
       for (std::size_t j = 0; j < a.size(); ++j) {
         const S* key = k.data() + Index(j) * z.qk() + h * z.dk;
@@ -204,14 +217,28 @@ void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S,
         a[j] *= scale;
       }
       softmax_reference(a);
-      for (std::size_t j = 0; j < a.size(); ++j)
-        for (Index i = 0; i < z.dv; ++i)
-          context[std::size_t(h * z.dv + i)] +=
-              a[j] * v[std::size_t(Index(j) * z.vv() + h * z.dv + i)];
+      visit(t, h, a);
     }
-    for (S& c : context) c = stored(c);
-    product(context.data(), z.vv(), w.o, D, D, &y(t, 0));
-  }
+}
+
+template <class S>
+void Attention::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
+                    Index first) const {
+  const Index T = x.extent[0], D = x.extent[1];
+  const AttentionSizes z = sizes({1, T, D});
+  const Projections<const double> w(weights.data(), z);
+  std::vector<S> v = zeros_of<S>(T * z.vv()), context = zeros_of<S>(z.vv());
+  for (Index t = 0; t < T; ++t)
+    product(x.data + t * D, D, w.v, z.vv(), z.vv(), v.data() + t * z.vv());
+  for_averages(weights, x, first, [&](Index t, Index h, const std::vector<S>& a) {
+    for (Index i = 0; i < z.dv; ++i) {
+      S sum(0.0);
+      for (std::size_t j = 0; j < a.size(); ++j)
+        sum += a[j] * v[std::size_t(Index(j) * z.vv() + h * z.dv + i)];
+      context[std::size_t(h * z.dv + i)] = stored(sum);
+    }
+    if (h + 1 == z.H) product(context.data(), z.vv(), w.o, D, D, &y(t, 0));
+  });
 }
 
 }  // namespace
