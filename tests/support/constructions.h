@@ -74,6 +74,12 @@ inline std::vector<Row> construction_rows() {
       {"string-equality", {{"alphabet", 3}, {"layout", "interleaved"}}, {4, 2, 6}},
       {"set-disjointness", Json::object(), {6, 2, 4, 8, 14}},
       {"set-disjointness", {{"layout", "interleaved"}}, {6, 2, 4, 14}},
+      {"sparse-features", Json::object(), {5, 3, 8}},
+      {"nearest-neighbor", {{"dimension", 2}}, {2, 1}},
+      {"nearest-neighbor", {{"dimension", 1}, {"labels", 3}, {"positions", "all"}}, {2, 1}},
+      {"mqar", {{"vocab_size", 8}, {"pairs", 2}}, {8}},
+      {"induction", {{"alphabet", 3}}, {4, 2, 7}},
+      {"induction", {{"alphabet", 1}}, {3, 2}},
   };
 }
 

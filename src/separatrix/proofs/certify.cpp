@@ -29,6 +29,9 @@ std::string recheck(const Certificate& certificate, const Subject& subject,
     return "the certificate is undecided: there is nothing to verify";
   if (certificate.weights_sha256 != weights_sha256(subject.weights))
     return "the certificate speaks of other weights";
+  if (certificate.verdict == Verdict::proved &&
+      !(certificate.margin > 0 && certificate.margin >= certificate.claim.margin))
+    return "the margin proved is less than the margin claimed";
   const Index length = certificate.claim.length;
   subject.task.check_length(length);
   if (find_misfit(subject.weights.spec, subject.task.info(length)))

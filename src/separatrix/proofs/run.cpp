@@ -74,7 +74,8 @@ Certificate conclude(Certificate certificate, double margin, const std::string& 
                                                  " does not reach the claimed " +
                                                  std::to_string(certificate.claim.margin));
   certificate.verdict = Verdict::proved;
-  certificate.margin = margin;
+  // With a single class it is infinite, which JSON does not know.
+  certificate.margin = std::min(margin, std::numeric_limits<double>::max());
   certificate.inputs = inputs;
   return certificate;
 }

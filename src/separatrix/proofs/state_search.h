@@ -49,6 +49,12 @@ class Pairs {
   bool is_full() const { return size() > kMaxPairs || Index(words_.size()) > kMaxWords; }
   std::size_t width() const { return width_; }
 
+  /// The pair before the first token. Nothing is asked there, so it is not known: a token that
+  /// leads back to it makes a pair that is looked at.
+  void start(const std::uint64_t* words, std::int32_t machine) {
+    words_.assign(words, words + width_);
+    origins_.push_back({.from = -1, .token = 0, .machine = machine});
+  }
   /// Number of the pair, and whether it is new to this layer.
   std::pair<Index, bool> add(const std::uint64_t* words, const Origin& origin) {
     const Index pair = size();
@@ -115,7 +121,7 @@ class Search {
 
   void start(std::int32_t machine) {
     const Elman::Words zero(model_.words(), 0);
-    pairs_.add(zero.data(), {.from = -1, .token = 0, .machine = machine});
+    pairs_.start(zero.data(), machine);
   }
 
   /// The successors of the pairs [begin, end); false when the claim broke or it became too much.
