@@ -1,93 +1,12 @@
-#include <cmath>
-
 #include <gtest/gtest.h>
 
 #include "separatrix/base/rng.h"
-#include "separatrix/nn/model.h"
-#include "separatrix/proofs/certificate.h"
+#include "tests/support/dyck.h"
 
 namespace separatrix {
 namespace {
 
-constexpr std::array kComputed = {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16};
-
-struct Registries {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks{"block"};
-  Registry<Construction> constructions{"construction"};
-  Registries() {
-    register_tasks(tasks);
-    register_blocks(blocks);
-    register_constructions(constructions);
-  }
-};
-
-struct Dyck {
-  std::string name;
-  Index types = 2, depth = 2, length = 2;
-  Arithmetic arithmetic = Arithmetic::float32;
-};
-bool recognises(const Dyck& d) { return d.name == "dyck-recogniser"; }
-std::string text(const Dyck& d) {
-  return d.name + " (" + std::to_string(d.types) + "," + std::to_string(d.depth) +
-         ") N=" + std::to_string(d.length) + " " + to_string(d.arithmetic);
-}
-
-struct Case {
-  Claim claim;
-  std::unique_ptr<Task> task;
-  Weights weights;
-};
-std::optional<Case> make_case(const Registries& r, const Dyck& d) {
-  const Json config = {{"types", d.types},
-                       {"depth", d.depth},
-                       {"mode", recognises(d) ? "recognition" : "next-token"}};
-  const ConstructionRequest request{config, d.length, d.arithmetic};
-  const auto construction = r.constructions.make(d.name);
-  const auto claim = construction->claim(request);
-  if (!claim) return std::nullopt;
-  return Case{*claim, r.tasks.make("bounded-dyck", config),
-              construction->build(request, r.blocks).weights};
-}
-
-/// Least margin over the asked positions of one input, as the claim's arithmetic computes it.
-class Program {
- public:
-  Program(const Registries& r, const Case& c) : r_(r), c_(c), model_(c.weights.spec, r.blocks) {}
-  double margin(std::span<const Token> tokens) {
-    const auto C = std::size_t(c_.weights.spec.n_classes);
-    Batch batch;
-    batch.resize(1, Index(tokens.size()));
-    batch.tokens.assign(tokens.begin(), tokens.end());
-    c_.task->label(tokens, batch.targets);
-    std::vector<double> logits;
-    if (c_.claim.arithmetic == Arithmetic::float32) {
-      std::vector<float> asked;
-      model_.logits(c_.weights.values, batch, asked);
-      logits.assign(asked.begin(), asked.end());
-    } else {
-      const auto all = emulated_logits(c_.weights, r_.blocks, tokens, c_.claim.arithmetic);
-      for (std::size_t t = 0; t < tokens.size(); ++t)
-        if (batch.targets[t] != kIgnore)
-          logits.insert(logits.end(), all.begin() + Index(t * C), all.begin() + Index(t * C + C));
-    }
-    double least = INFINITY;
-    std::size_t row = 0;
-    for (const Token y : batch.targets) {
-      if (y == kIgnore) continue;
-      for (std::size_t c = 0; c < C; ++c)
-        if (c != std::size_t(y))
-          least = std::fmin(least, logits[row + std::size_t(y)] - logits[row + c]);
-      row += C;
-    }
-    return least;
-  }
-
- private:
-  const Registries& r_;
-  const Case& c_;
-  Model model_;
-};
+using namespace dyck;
 
 TEST(Dyck, EveryInputOfSmallLengthsKeepsTheClaim) {
   const Registries r;
@@ -122,6 +41,73 @@ TEST(Dyck, WeightsAreNumbersOfTheFormat) {
         for (const float w : c->weights.values)
           ASSERT_TRUE(is_representable(arithmetic, double(w))) << w;
       }
+}
+
+/// Words of 2-type brackets, no deeper than k, that are hard: saw teeth at every depth, long runs,
+/// and pairs at the bottom of a deep stack.
+std::vector<std::vector<Token>> hard_words(Index k, Index length) {
+  std::vector<std::vector<Token>> words;
+  const auto add = [&](auto next) {
+    std::vector<Token> word, open;
+    for (Index t = 0; t < length; ++t) {
+      const Index depth = Index(open.size()), left = length - t;
+      const bool up = depth == 0 || (depth < k && depth < left && next(t, depth));
+      if (up) {
+        open.push_back(Token((t / 3 + depth) % 2));
+        word.push_back(open.back());
+      } else {
+        word.push_back(open.back() + 2);
+        open.pop_back();
+      }
+    }
+    words.push_back(word);
+  };
+  add([](Index, Index) { return true; });  // as deep as possible, all the time
+  add([](Index t, Index depth) { return depth < 1 + t % 7; });
+  add([&](Index t, Index depth) {  // down to 1 for a moment, once
+    return t < length / 2 ? depth < k : t < length / 2 + k ? false : depth < 2;
+  });
+  Rng rng(1);
+  add([&](Index, Index) { return rng.coin(); });
+  return words;
+}
+std::vector<Token> framed(const std::vector<Token>& word) {
+  std::vector<Token> tokens = {4};
+  tokens.insert(tokens.end(), word.begin(), word.end());
+  tokens.push_back(5);
+  return tokens;
+}
+
+TEST(Dyck, LongWordsAndSingleEditsKeepTheClaim) {
+  const Registries r;
+  constexpr Index kLength = 1000, kDepth = 4;
+  for (const std::string name : {"dyck-transformer", "dyck-recogniser"})
+    for (const Arithmetic arithmetic : kComputed) {
+      const Dyck dyck{name, 2, kDepth, kLength, arithmetic};
+      const auto c = make_case(r, dyck);
+      ASSERT_TRUE(c) << text(dyck);
+      Program program(r, *c);
+      Rng rng(2);
+      for (std::vector<Token> word : hard_words(kDepth, kLength)) {
+        EXPECT_GE(program.margin(framed(word)), c->claim.margin) << text(dyck);
+        if (!recognises(dyck)) continue;
+        auto& bracket = word[std::size_t(rng.below(kLength))];
+        bracket = Token((bracket + 1 + rng.below(3)) % 4);
+        EXPECT_GE(program.margin(framed(word)), c->claim.margin) << text(dyck) << " edited";
+      }
+    }
+}
+
+TEST(Dyck, OutsideItsRangeItClaimsNothing) {
+  const Registries r;
+  EXPECT_TRUE(make_case(r, {"dyck-transformer", 2, 4, 10000, Arithmetic::float32}));
+  EXPECT_TRUE(make_case(r, {"dyck-recogniser", 2, 4, 10000, Arithmetic::float32}));
+  // Depths that 8 significant bits cannot tell apart; shares below the normal numbers of float16.
+  EXPECT_FALSE(make_case(r, {"dyck-transformer", 2, 40, 1000, Arithmetic::bfloat16}));
+  EXPECT_FALSE(make_case(r, {"dyck-transformer", 2, 2, 40000, Arithmetic::float16}));
+  // The other mode of the task is another construction's.
+  const Json config = {{"types", 2}, {"depth", 2}, {"mode", "recognition"}};
+  EXPECT_FALSE(r.constructions.make("dyck-transformer")->claim({config, 10, {}}));
 }
 
 }  // namespace

@@ -50,8 +50,15 @@ Ball sum(Ball x, Ball y) {
   return {mid, (x.rad + y.rad) * (1 + 2 * kStep) + size_of(mid) * kStep};
 }
 Ball product(Ball x, Ball y) {
+  if (!(x.rad < kInfinity) || !(y.rad < kInfinity)) return {0, kInfinity};
+  if (x.rad != 0 && y.rad != 0) {  // |x||y| - |mid mid| on both sides would be too much
+    const Real a = x.low() * y.low(), b = x.low() * y.high(), c = x.high() * y.low(),
+               d = x.high() * y.high();
+    const Ball out = between(std::min({a, b, c, d}), std::max({a, b, c, d}));
+    return {out.mid, out.rad + out.size() * 8 * kStep + 0x1p-1000L};
+  }
   const Real mid = x.mid * y.mid;
-  return {mid, (size_of(x.mid) * y.rad + x.rad * (size_of(y.mid) + y.rad)) * (1 + 8 * kStep) +
+  return {mid, (size_of(x.mid) * y.rad + x.rad * size_of(y.mid)) * (1 + 8 * kStep) +
                    size_of(mid) * kStep + 0x1p-1000L};
 }
 void widen(Balls& to, const Balls& x) {

@@ -47,7 +47,9 @@ class Checker {
   void read(const Machinery& rows);
   Kind begin(Token token, Index depth, bool any, std::array<Index, 2> span, const Machinery& rows);
   Real leak(const Kind& asking, Index target);
-  Real bound_leak(const Balls& query, Index target) const;
+  Real lines(const Balls& query, Index target) const;
+  Real sums(const Balls& query, Index target, Index asking_depth) const;
+  Ball score(const Balls& query, const Balls& key) const;
   Balls context(const Balls* target, Real leak) const;
   Balls after(std::size_t attention, Balls row, const Balls& context) const;
   Real least_difference(const Balls& row, Token label) const;
@@ -121,35 +123,69 @@ Kind Checker::begin(Token token, Index depth, bool any, std::array<Index, 2> spa
 }
 
 Real Checker::leak(const Kind& asking, Index target) {
-  std::vector<Real> question = {Real(target)};
+  std::vector<Real> question = {Real(target), Real(asking.depth)};
   for (const Ball& x : asking.query) question.insert(question.end(), {x.mid, x.rad});
   const auto [at, fresh] = leaks_.try_emplace(std::move(question), 0);
-  if (fresh) at->second = bound_leak(asking.query, target);
+  constexpr Index kShort = 300;
+  if (fresh)
+    at->second =
+        (l_.N <= kShort ? sums(asking.query, target, asking.depth) : lines(asking.query, target)) *
+        error_->factor * (1 + 0x1p-40L);
   return at->second;
+}
+
+Ball Checker::score(const Balls& query, const Balls& key) const {
+  Ball s;
+  for (std::size_t i = 0; i < key.size(); ++i) s = sum(s, product(query[i], key[i]));
+  return product(s, {second_.scale, 0});
+}
+
+/// Term by term, for every position of the bracket and every position that asks.
+Real Checker::sums(const Balls& query, Index target, Index asking_depth) const {
+  const auto T = std::size_t(l_.N + 1);
+  std::vector<Real> any(T, -kInfinity), later(T, -kInfinity), wanted(T, kInfinity);
+  for (const Kind& kind : kinds_)
+    for (std::size_t i = 0; i < kind.keys.size(); ++i) {
+      const Ball s = score(query, kind.keys[i]);
+      if (!(s.rad < kInfinity)) return kInfinity;
+      const auto t = std::size_t(kind.first) + 2 * i;
+      const bool opens = kind.token < l_.n, closes = !opens && kind.token < l_.bos();
+      any[t] = std::max(any[t], s.high());
+      if (opens && kind.depth == target) wanted[t] = std::min(wanted[t], s.low());
+      // Between the bracket and what asks nothing is less deep but what asks itself.
+      if ((opens && kind.depth > target) ||
+          (closes && (kind.depth >= target || kind.depth == asking_depth)))
+        later[t] = std::max(later[t], s.high());
+    }
+  Real most = 0;
+  for (std::size_t p = 0; p < T; ++p) {
+    if (wanted[p] == kInfinity) continue;
+    Real total = 0;
+    for (std::size_t j = 0; j < T; ++j)
+      if (const Real s = j < p ? any[j] : j > p ? later[j] : -kInfinity; s > -kInfinity)
+        total += exp_above(s - wanted[p] + 0x1p-50L * (std::abs(s) + 1));
+    if (!(total <= most)) most = total;
+  }
+  return most * (1 + 0x1p-40L);
 }
 
 /// Lines of one slope c: s >= A + c p for the openings of the target depth, s <= A' + c p for the
 /// same, s <= B + c j for all other rows. Openings of one depth are an even number of positions
 /// apart; t - p <= N - 1. So all others weigh at most
 ///   e^{A' - A} e^{-2c} / (1 - e^{-2c}) + e^{B - A + c (N - 1)} / (1 - e^{-c}).
-Real Checker::bound_leak(const Balls& query, Index target) const {
+Real Checker::lines(const Balls& query, Index target) const {
   std::vector<Real> slopes = {0.5L, 1, 2, 4, 8, 16};
   const std::size_t n = slopes.size() + 1;
   std::vector<Real> A(n, kInfinity), above(n, -kInfinity), B(n, -kInfinity);
-  const auto score = [&](const Balls& key) {
-    Ball s;
-    for (std::size_t i = 0; i < key.size(); ++i) s = sum(s, product(query[i], key[i]));
-    return product(s, {second_.scale, 0});
-  };
   Real fitted = 1;
   for (const Kind& kind : kinds_)
     if (kind.token < l_.n && kind.depth == target && kind.keys.size() > 1)
-      fitted = (score(kind.keys.back()).mid - score(kind.keys.front()).mid) /
+      fitted = (score(query, kind.keys.back()).mid - score(query, kind.keys.front()).mid) /
                (2 * Real(kind.keys.size() - 1));
   slopes.push_back(fitted);
   for (const Kind& kind : kinds_)
     for (std::size_t i = 0; i < kind.keys.size(); ++i) {
-      const Ball s = score(kind.keys[i]);
+      const Ball s = score(query, kind.keys[i]);
       if (!(s.rad < kInfinity)) return kInfinity;
       const Real j = Real(kind.first + 2 * Index(i));
       const Real slack = 0x1p-50L * (s.size() + 64 * j);
@@ -172,7 +208,7 @@ Real Checker::bound_leak(const Balls& query, Index target) const {
         exp_above(B[c] - A[c] + slopes[c] * Real(l_.N - 1) + 0x1p-40L) * geometric(slopes[c]);
     if (same + rest < best) best = same + rest;
   }
-  return best * error_->factor * (1 + 0x1p-40L);
+  return best;
 }
 
 /// The second attention's average: near the target's values, or anywhere among all.
@@ -314,6 +350,7 @@ std::string recheck_prefix_scan(const Certificate& c, const Subject& subject) {
   if (attentions != (language.recognise ? 3 : 2)) return "the model has another form";
   const Machinery rows(language, *machine);
   if (!rows.why_not().empty()) return rows.why_not();
+  if (c.inputs != count_inputs(language)) return "the number of inputs is another";
   const long double margin = Checker(language, *machine, rows).margin();
   if (!(margin >= c.margin))
     return "only the margin " + std::to_string(double(margin)) + " is confirmed";

@@ -71,7 +71,7 @@ bool OneAmongMany::harmless(const Balls& row, Index at, bool negated, Real x, Re
 
 long double OneAmongMany::least(const Balls& wrong, const std::vector<Balls>& others, Index at,
                                 bool negated, Real factor) const {
-  constexpr int kDepth = 14;
+  constexpr int kDepth = 20;
   Real low = value(wrong, at, negated).low();
   const Real high = low;
   for (const Balls& row : others) low = std::min(low, value(row, at, negated).low());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <gmpxx.h>
+
 #include "separatrix/base/rng.h"
 
 namespace separatrix::prefix_scan_recheck {
@@ -52,6 +54,26 @@ std::string check_language(const Language& l, const Task& task, std::uint64_t se
     if (labels.back() != last) return "the task's last label is not that of brackets";
   }
   return {};
+}
+
+std::string count_inputs(const Language& l) {
+  mpz_class count = 1;
+  if (l.recognise) {
+    for (Index t = 0; t < l.N; ++t) count *= 2 * l.n;
+    return count.get_str();
+  }
+  // Ways to close again from a depth, by how many brackets remain.
+  std::vector<mpz_class> ways(std::size_t(l.deepest() + 1), 0);
+  ways[0] = 1;
+  for (Index left = 1; left <= l.N; ++left) {
+    std::vector<mpz_class> next(ways.size(), 0);
+    for (std::size_t d = left % 2; d < ways.size(); d += 2) {
+      if (d > 0) next[d] += ways[d - 1];
+      if (d + 1 < ways.size()) next[d] += l.n * ways[d + 1];  // one of n types
+    }
+    ways = std::move(next);
+  }
+  return ways[0].get_str();
 }
 
 Machinery::Machinery(const Language& language, const Machine& machine) : l_(language), m_(machine) {

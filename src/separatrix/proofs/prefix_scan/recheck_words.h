@@ -24,6 +24,9 @@ struct Language {
 /// The labels of sampled inputs are those of the language. Empty text, or what differs.
 std::string check_language(const Language& language, const Task& task, std::uint64_t seed);
 
+/// Decimal: strings, or words.
+std::string count_inputs(const Language& language);
+
 /// The rows that the second attention reads, one at a time.
 class Machinery {
  public:
