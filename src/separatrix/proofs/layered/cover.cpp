@@ -153,8 +153,13 @@ class Membership {
 
 }  // namespace
 
+bool compares_all(const Cover& cover) {
+  constexpr Index kAll = 1 << 12;
+  return mpz_class(cover.inputs) <= kAll;
+}
+
 std::string disagreement(const Cover& cover, const Task& task, Index length) {
-  constexpr Index kAll = 1 << 12, kSamples = 64;
+  constexpr Index kSamples = 64;
   Membership membership(cover);
   std::vector<Token> targets(std::size_t(cover.n_tokens()));
   std::string wrong;
@@ -177,7 +182,7 @@ std::string disagreement(const Cover& cover, const Task& task, Index length) {
     }
     return true;
   };
-  if (mpz_class(cover.inputs) <= kAll) {
+  if (compares_all(cover)) {
     Index count = 0;
     for_each_instance(task, length, [&](std::span<const Token> tokens) {
       ++count;

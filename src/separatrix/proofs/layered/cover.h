@@ -24,7 +24,7 @@ struct Case {
   enum class Shape {
     none,     ///< all positions within `before`
     target,   ///< one position within `target`, all before it in `before`, all after in `after`
-    counted,  ///< the weights of the views at all positions sum to `count`
+    counted,  ///< the weights of the views at all positions sum to `count`; asked at one position
   };
   Shape shape = Shape::none;
   std::size_t asked = 0;                  ///< index into Cover::asked
@@ -55,8 +55,9 @@ struct Cover {
 /// task is none of those known here or would need too many views or cases.
 std::vector<Cover> covers_of(const Claim& claim, const Task& task, std::string& why);
 
-/// Empty, or an input on which cover and Task::label disagree, in words. Looks at all inputs where
-/// there are at most 2^12, at samples otherwise.
+/// Inputs on which a cover is compared with Task::label: all if there are at most 2^12, else 64.
+bool compares_all(const Cover& cover);
+/// Empty, or what is wrong on one of these inputs, in words.
 std::string disagreement(const Cover& cover, const Task& task, Index length);
 
 }  // namespace separatrix::layered

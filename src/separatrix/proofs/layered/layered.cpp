@@ -58,7 +58,7 @@ class Layered final : public CertificateMethod {
               "IEEE arithmetic in any order, an exponential within 4 units in the last "
               "place, and the cases of ") +
           claim.task + ", which were compared with Task::label on " +
-          (covers[i].inputs.size() <= 4 ? "all or 64" : "64") + " inputs";
+          (compares_all(covers[i]) ? "all" : "64") + " inputs";
       return conclude(std::move(c), least, covers[i].inputs);
     }
     c.evidence = Json::object();

@@ -329,6 +329,7 @@ FastInterval Reading::counted_at(const Case& entry, const Query& query, const He
                                  std::size_t at) const {
   const bool flat = head.position.size() == 1;
   const Index n_visible = visible(query);
+  assert(cover_.asked[entry.asked].size() == 1);
   double top = -kInfinity, n = 0, lost = 0;
   for (Index t = 0; t < n_visible; ++t) {
     const FastInterval& score = head.position[flat ? 0 : std::size_t(t)];
@@ -416,10 +417,23 @@ std::vector<Reading::Query> Reading::queries(const Case& entry) const {
   return out;
 }
 
+/// Whether the asked row can have one of its views in this case at all.
+bool Reading::can_ask(const Case& entry, Index position) const {
+  const Masks masks = masks_of(entry);
+  const auto kind = std::size_t(cover_.kind[std::size_t(position)]);
+  for (std::size_t w = 0; w < entry.asked_views.size(); ++w)
+    if (entry.asked_views[w] != 0 &&
+        (entry.shape == Case::Shape::counted || (*masks.target)[kind][w] != 0 ||
+         (*masks.after)[kind][w] != 0))
+      return true;
+  return false;
+}
+
 double Reading::margin(const Case& entry, const std::vector<Query>& queries) const {
   const AttentionPart& a = net_.last;
   double margin = kInfinity;
   for (const Query& query : queries) {
+    if (!can_ask(entry, query.position)) continue;
     Box context;
     for (Index h = 0; h < a.heads; ++h) {
       const Head& head = query.heads[std::size_t(h)];

@@ -44,6 +44,7 @@ class Reading {
   /// max over the places i of the target of sum_{j != i} gain(view_j) e^(s_j - s_i), gains by their
   /// logarithms: [class][view]; none: all 1.
   using Gains = std::vector<std::vector<double>>;
+  bool can_ask(const Case& entry, Index position) const;
   double largest_leak(const Case& entry, const Query& query, const Head& head,
                       const Gains& log_gain = {}) const;
   double sharpened(const Case& entry, const Query& query, const Head& head, std::size_t at,
