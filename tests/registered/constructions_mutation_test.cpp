@@ -93,7 +93,7 @@ TEST(Mutations, NaNIsNeverProved) {
     c.weights["head_bias"][0] = std::numeric_limits<float>::quiet_NaN();
     const Certificate verdict = certify(c.claim, c.subject(f), f.methods);
     if (c.weights.spec.n_classes == 1) return;  // there is nothing to get wrong
-    ASSERT_EQ(verdict.verdict, Verdict::refuted) << c.text();
+    ASSERT_EQ(verdict.verdict, Verdict::refuted) << verdict.method << " " << c.text();
     EXPECT_EQ(f.methods.make(verdict.method)->recheck(verdict, c.subject(f)), "") << c.text();
   });
 }
