@@ -92,7 +92,10 @@ std::vector<SeparationRow> make_rows(const Evidence& evidence,
     if (built != evidence.constructions.end())
       row.certified_at = built->second;
     else
-      row.no_construction = "no construction of this kind is known for these parameters";
+      row.no_construction =
+          label == transformer_row(2) && evidence.constructions.contains(transformer_row(1))
+              ? "one layer is enough"
+              : "no construction of this kind is known for these parameters";
     for (const LearnedAt& at : learned)
       if ((find_model_family(at.model).model_class == ModelClass::recurrent) == recurrent &&
           (recurrent || one_layer))
