@@ -77,6 +77,7 @@ class Search {
     std::stable_sort(effects.begin(), effects.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<Index> order;
+    order.reserve(effects.size());
     for (const auto& [width, t] : effects) order.push_back(t);
     return order;
   }

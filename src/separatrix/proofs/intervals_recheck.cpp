@@ -76,7 +76,7 @@ class Follow {
 
 std::string recheck_intervals(const Certificate& certificate, const Subject& subject) {
   LookupQuestion q;
-  if (const auto wrong = read_question(certificate, subject.task, q); !wrong.empty()) return wrong;
+  if (auto wrong = read_question(certificate, subject.task, q); !wrong.empty()) return wrong;
   if (!(certificate.margin > 0) || certificate.margin < certificate.claim.margin)
     return "the margin is less than claimed";
   const auto trees = certificate.evidence.find("trees");

@@ -135,7 +135,7 @@ class Separable final : public CertificateMethod {
 
   /// The greatest of a few margins just below `margin` that certainly hold.
   static double certain_margin(const LookupRows& rows, int threads, double margin) {
-    for (double below = 1e-13; below < 1e-3; below *= 100) {
+    for (const double below : {1e-13, 1e-11, 1e-9, 1e-7, 1e-5}) {
       const double tried = margin - below * (1 + std::abs(margin));
       std::vector<char> good(std::size_t(rows.count()), 0);
       parallel_for(threads, rows.count(), [&](std::size_t, Index i) {

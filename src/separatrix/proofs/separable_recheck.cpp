@@ -117,15 +117,14 @@ std::string recheck_separable(const Certificate& certificate, const Subject& sub
   for (const float w : subject.weights.values)
     if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
   LookupQuestion question;
-  if (const auto wrong = read_question(certificate, subject.task, question); !wrong.empty())
-    return wrong;
+  if (auto wrong = read_question(certificate, subject.task, question); !wrong.empty()) return wrong;
   Standing tokens;
   for (Index t = 0; t < question.T; ++t) tokens.push_back(question.tokens(t));
   const Arithmetic arithmetic = certificate.claim.arithmetic;
   const auto rows = is_emulated(arithmetic)
                         ? recheck_rounded_rows(subject.weights, tokens, arithmetic)
                         : recheck_direct_rows(subject.weights, tokens, arithmetic);
-  if (const auto wrong = verify(certificate, question, *rows); !wrong.empty()) return wrong;
+  if (auto wrong = verify(certificate, question, *rows); !wrong.empty()) return wrong;
   return try_worst(certificate, subject, question.T);
 }
 

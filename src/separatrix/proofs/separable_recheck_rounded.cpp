@@ -81,8 +81,7 @@ class RoundedTerms final : public RecheckTerms {
     const auto at = std::size_t(t), a = std::size_t(y), b = std::size_t(k);
     const Part& g = logits_[at][i];
     const Real gain = g.value[a] - g.value[b] - g.error[a] - g.error[b] - theta;
-    if (!(gain < 0)) return weight_[at][i] * std::exp(-spread_[at][i]) * gain;
-    return std::max(weight_[at][i], 1e-4000L) * std::exp(spread_[at][i]) * gain;
+    return (gain < 0 ? high_ : low_)[at][i] * gain;
   }
   Real around(Token y, Token k) const override {
     return around_[std::size_t(y)] - around_[std::size_t(k)];
@@ -91,7 +90,7 @@ class RoundedTerms final : public RecheckTerms {
  private:
   Part follow(const RoundedRows& rows, const std::vector<float>& v,
               const std::vector<float>& asked) const;
-  std::vector<Reals> weight_, spread_;     ///< [T][tokens]
+  std::vector<Reals> low_, high_;          ///< [T][tokens]: the ends of each weight
   std::vector<std::vector<Part>> logits_;  ///< [T][tokens]
   Reals around_;
 };
@@ -121,9 +120,9 @@ class RoundedRows final : public RecheckRows {
         for (const float x : one.v) greatest = std::max(greatest, std::fabs(Real(x)));
     lost = Real(seen.size()) * 0x1p-141L * (1 + greatest);
     residual = weights.spec.layers.front().residual;
-    const double dk = double(q.size() / format.D);
+    const std::size_t dk = q.size() / format.D;
     if (weights.spec.layers.front().config.value("scale", std::string("sqrt")) != "none")
-      scale = float(1 / std::sqrt(dk));
+      scale = float(1 / std::sqrt(double(dk)));
     // What an entry of the context does to each logit.
     const std::size_t dv = o.size() / format.D, C = bias.size();
     through.assign(dv * C, 0);
@@ -151,7 +150,7 @@ RoundedTerms::RoundedTerms(const RoundedRows& rows, std::size_t last) {
   const std::vector<float> q = rows.format.times(asked, rows.q);
   Real top = -std::numeric_limits<Real>::infinity();
   for (std::size_t t = 0; t < rows.seen.size(); ++t) {
-    weight_.emplace_back();
+    low_.emplace_back();
     logits_.emplace_back();
     for (std::size_t i = 0; i < rows.seen[t].size(); ++i) {
       float score = 0;
@@ -160,17 +159,18 @@ RoundedTerms::RoundedTerms(const RoundedRows& rows, std::size_t last) {
         score += term;
       }
       score *= rows.scale;
-      weight_.back().push_back(Real(score));
+      low_.back().push_back(Real(score));
       if (t + 1 < rows.seen.size() || i == last) top = std::max(top, Real(score));
       logits_.back().push_back(follow(rows, rows.seen[t][i].v, asked));
     }
   }
-  spread_ = weight_;
-  for (std::size_t t = 0; t < weight_.size(); ++t)
-    for (std::size_t i = 0; i < weight_[t].size(); ++i) {
-      const Real argument = top - weight_[t][i];
-      spread_[t][i] = 0x1p-24L * (1.005L * argument + 1.005L) + 0x1p-60L * (argument + 1);
-      weight_[t][i] = std::exp(-argument);
+  high_ = low_;
+  for (std::size_t t = 0; t < low_.size(); ++t)
+    for (std::size_t i = 0; i < low_[t].size(); ++i) {
+      const Real argument = top - low_[t][i];
+      const Real spread = 0x1p-24L * (1.005L * argument + 1.005L) + 0x1p-60L * (argument + 1);
+      low_[t][i] = std::exp(-argument - spread);
+      high_[t][i] = std::max(std::exp(-argument), 1e-4000L) * std::exp(spread);
     }
   for (std::size_t c = 0; c < rows.bias.size(); ++c) {
     Real sum = Real(rows.bias[c]);

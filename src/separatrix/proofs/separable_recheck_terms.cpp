@@ -35,10 +35,11 @@ class Follow {
     u = arithmetic == Arithmetic::float32 ? 0x1p-24L : 0.0L;
     q = part("q");
     k = part("k");
-    dk = Real(q.size() / D);
+    const std::size_t width = q.size() / D;
+    dk = Real(width);
     const bool none = w.spec.layers.front().config.value("scale", std::string("sqrt")) == "none";
     const Real root = std::sqrt(dk);
-    scale = none ? 1 : u > 0 ? Real(1 / std::sqrt(float(q.size() / D))) : 1 / root;
+    scale = none ? 1 : u > 0 ? Real(1 / std::sqrt(float(width))) : 1 / root;
     residual = w.spec.layers.front().residual;
     for (const float value : w.values) largest = std::max(largest, std::fabs(Real(value)));
   }
@@ -109,12 +110,12 @@ class DirectTerms final : public RecheckTerms {
     const Stage q = f.times(asked, f.q), folded = fold(f, q);
     Real top = -std::numeric_limits<Real>::infinity(), widest = 0;
     for (std::size_t t = 0; t < table.size(); ++t) {
-      score_.emplace_back();
-      spread_.emplace_back();
+      low_.emplace_back();
+      high_.emplace_back();
       for (std::size_t i = 0; i < table[t].size(); ++i) {
         const auto [score, error] = score_of(f, q, folded, table[t][i]);
-        score_[t].push_back(score);
-        spread_[t].push_back(error);
+        low_[t].push_back(score);
+        high_[t].push_back(error);
         if (!stands(t, i)) continue;
         top = std::max(top, score);
         widest = std::max(widest, error);
@@ -122,9 +123,11 @@ class DirectTerms final : public RecheckTerms {
     }
     for (std::size_t t = 0; t < table.size(); ++t)
       for (std::size_t i = 0; i < table[t].size(); ++i) {
-        const Real argument = top - score_[t][i] + 2 * widest;
-        spread_[t][i] += f.u * (1.05L * argument + 9) + kExtended * (1.05L * argument + 16);
-        score_[t][i] = std::exp(score_[t][i] - top);
+        const Real argument = top - low_[t][i] + 2 * widest;
+        high_[t][i] += f.u * (1.05L * argument + 9) + kExtended * (1.05L * argument + 16);
+        const Real weight = std::exp(low_[t][i] - top);
+        low_[t][i] = weight * std::exp(-high_[t][i]);
+        high_[t][i] = std::max(weight, 1e-4000L) * std::exp(high_[t][i]);
       }
     const Stage head = f.times(asked, f.w["head"]);
     for (std::size_t c = 0; c < head.value.size(); ++c) {
@@ -140,8 +143,7 @@ class DirectTerms final : public RecheckTerms {
     const auto at = std::size_t(t), a = std::size_t(y), b = std::size_t(k);
     const Stage& g = table_[at][i].logits;
     const Real gain = g.value[a] - g.value[b] - g.error[a] - g.error[b] - theta;
-    if (gain >= 0) return score_[at][i] * std::exp(-spread_[at][i]) * gain;
-    return std::max(score_[at][i], 1e-4000L) * std::exp(spread_[at][i]) * gain;
+    return (gain >= 0 ? low_ : high_)[at][i] * gain;
   }
   Real around(Token y, Token k) const override {
     const auto a = std::size_t(y), b = std::size_t(k);
@@ -187,7 +189,8 @@ class DirectTerms final : public RecheckTerms {
 
   const Table& table_;
   std::size_t last_;
-  std::vector<Reals> score_, spread_;  ///< score_: in the end e^(score - greatest)
+  std::vector<Reals> low_,
+      high_;  ///< first the scores and their errors, then the ends of each weight
   Reals around_, around_error_;
 };
 

@@ -9,6 +9,21 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// The ends of the range of each weight.
+struct Ends {
+  bool errors = false;
+  std::vector<double> low, high;
+  Ends(const RowTerms& row, bool with_errors) : errors(with_errors) {
+    for (std::size_t i = 0; i < row.weight.size(); ++i) {
+      const double spread = errors ? row.spread[i] : 0;
+      // Below 1e-280 a weight is not told from 0.
+      const bool tiny = row.weight[i] < 1e-280;
+      low.push_back(tiny ? 0 : row.weight[i] * std::exp(-spread));
+      high.push_back(std::max(row.weight[i], errors ? 1e-280 : 0) * std::exp(spread));
+    }
+  }
+};
+
 /// One difference of logits, y against c, as a function of theta: whether the quotient
 /// (sum_i w_i g_i) / (sum_i w_i) can fall below theta is decided by the sign of
 ///
@@ -18,17 +33,14 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// g_i the lower end of its own that make the term least.
 class Difference {
  public:
-  Difference(const RowTerms& row, Token y, Index c, bool errors) : row_(row) {
+  Difference(const RowTerms& row, const Ends& ends, Token y, Index c)
+      : row_(row), low_(ends.low), high_(ends.high) {
+    const bool errors = ends.errors;
     const auto n = row.token.size(), C = std::size_t(row.C), k = std::size_t(c);
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t a = i * C + std::size_t(y), b = i * C + k;
       gain_.push_back(row.value[a] - row.value[b] -
                       (errors ? row.value_error[a] + row.value_error[b] : 0));
-      const double spread = errors ? row.spread[i] : 0;
-      // Below 1e-280 a weight is not told from 0.
-      const bool tiny = row.weight[i] < 1e-280;
-      low_.push_back(tiny ? 0 : row.weight[i] * std::exp(-spread));
-      high_.push_back(std::max(row.weight[i], errors ? 1e-280 : 0) * std::exp(spread));
     }
     constant_ = row.constant[std::size_t(y)] - row.constant[k] -
                 (errors ? row.constant_error[std::size_t(y)] + row.constant_error[k] : 0);
@@ -89,7 +101,8 @@ class Difference {
   }
 
   const RowTerms& row_;
-  std::vector<double> gain_, low_, high_, least_;
+  const std::vector<double>&low_, &high_;
+  std::vector<double> gain_, least_;
   double constant_ = 0, theta_ = 0;
 };
 
@@ -108,10 +121,11 @@ void for_pairs(const RowTerms& row, std::span<const PinnedCase> cases, const Vis
 }  // namespace
 
 RowWorst least_margin(const RowTerms& row, std::span<const PinnedCase> cases, bool errors) {
+  const Ends ends(row, errors);
   RowWorst worst;
   std::vector<Token> tokens;
   for_pairs(row, cases, [&](Token y, Index c, const std::vector<const PinnedCase*>& with_y) {
-    Difference difference(row, y, c, errors);
+    Difference difference(row, ends, y, c);
     // From above: the quotient of any input is at most the best so far, or it is passed by.
     const double greatest = 1 + 2 * *std::max_element(row.value.begin(), row.value.end()) -
                             2 * *std::min_element(row.value.begin(), row.value.end());
@@ -130,10 +144,11 @@ RowWorst least_margin(const RowTerms& row, std::span<const PinnedCase> cases, bo
 }
 
 bool certainly_at_least(const RowTerms& row, std::span<const PinnedCase> cases, double margin) {
+  const Ends ends(row, true);
   bool good = true;
   for_pairs(row, cases, [&](Token y, Index c, const std::vector<const PinnedCase*>& with_y) {
     if (!good) return;
-    Difference difference(row, y, c, true);
+    Difference difference(row, ends, y, c);
     const double k = difference.constant();
     difference.set(margin - k + 0x1p-50 * (std::abs(margin) + std::abs(k)));
     for (const PinnedCase* one : with_y) {
