@@ -80,6 +80,28 @@ test("the page is silent, asks for nothing and draws every chart", async () => {
   await page.close();
 });
 
+test("the certified constructions are shown at work, rows of picture and table aligned", async () => {
+  const { page, said } = await open({ width: 1280 });
+  const titles = await page.$$eval("section[aria-labelledby=inside] h3", (all) => all.map((h) => h.textContent));
+  assert.deepEqual(titles, ["shift-register-rnn, length 10", "index-lookup-transformer, length 20"]);
+  assert.equal(await page.$("section[aria-labelledby=inside] .note"), null, "no construction is missing");
+  const heat = await page.$eval(".heat", (svg) => ({
+    label: svg.getAttribute("aria-label"),
+    asked: svg.querySelector(".asked").getBoundingClientRect(),
+    drawn: svg.querySelectorAll("rect title").length,
+    told: svg.querySelector("rect:last-of-type title").textContent,
+  }));
+  assert.match(heat.label, /21 positions by 21 positions/);
+  assert.equal(heat.drawn, 22, "each symbol looks at itself, the query at two positions");
+  assert.match(heat.told, /^20 p=\d+ on 20 p=\d+: (50|49\.\d) %$/);
+  const rows = await page.$$eval("figure:has(.heat) tr.asked", (all) => all.map((row) => row.getBoundingClientRect()));
+  assert.equal(rows.length, 2);
+  const middle = (box) => box.y + box.height / 2;
+  for (const row of rows) assert.ok(Math.abs(middle(row) - middle(heat.asked)) < 3, "the query's rows are at one height");
+  assert.deepEqual(said, []);
+  await page.close();
+});
+
 test("text from the store stays text", async () => {
   const { page } = await open();
   assert.equal(await page.evaluate(() => window.hacked), undefined);
@@ -90,7 +112,7 @@ test("text from the store stays text", async () => {
 
 test("a mark under the pointer shows its tooltip, and none elsewhere", async () => {
   const { page, said } = await open();
-  for (const figure of await page.$$("figure")) {
+  for (const figure of await page.$$("figure:has(.chart)")) {
     await figure.scrollIntoViewIfNeeded();
     const point = (await figure.$$(".mark-symbol.role-mark path")).at(-1);
     const box = await point.boundingBox();

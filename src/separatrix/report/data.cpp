@@ -116,7 +116,9 @@ SeparationRow read_separation_row(const Json& json) {
   row.label = text_at(json, "label");
   if (row.label.empty()) row.label = text_at(json, "model");
   row.impossible_below = member_at(json, "impossible_below");
+  row.no_bound = text_at(json, "no_bound");
   row.certified_at = member_at(json, "certified_at");
+  row.no_construction = text_at(json, "no_construction");
   for (const Json& learned : member_at(json, "learned_at"))
     row.learned_at.push_back(read_learned(learned));
   return row;
@@ -163,6 +165,10 @@ ReportData gather_report(const Store& store, const std::string& experiment) {
   if (const std::vector<Json> found = store.findings(experiment, "machine"); !found.empty())
     data.machine = found.back();
   describe_task(data, catalogue.tasks);
+  for (const SeparationRow& row : data.rows)
+    if (row.certified_at.is_object())
+      data.examples.push_back(
+          make_example(row.certified_at, data.task, data.task_config, data.length, catalogue));
   return data;
 }
 

@@ -6,6 +6,7 @@
 
 #include "separatrix/bounds/ceiling.h"
 #include "separatrix/lab/separate.h"
+#include "separatrix/report/inside.h"
 
 namespace separatrix {
 
@@ -35,6 +36,7 @@ struct ReportData {
   std::optional<double> chance;          ///< accuracy of the best constant guess
   std::optional<RecallCeiling> recall;   ///< for tasks of recall: what bits allow on average
   Json machine;                          ///< null when it was not recorded
+  std::vector<Example> examples;         ///< of the constructions in the rows
   std::string command;                   ///< what makes this report again; empty when unknown
 
   /// Proved bound on the bits of recurrent state; nullopt when there is none.

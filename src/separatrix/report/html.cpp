@@ -78,6 +78,7 @@ std::string report_page(const ReportData& data, const std::vector<Chart>& charts
   out += header_section(data, date);
   out += numbers_section(data);
   out += charts_section(charts);
+  out += inside_section(data.examples);
   out += proofs_section(data);
   out += runs_section(data);
   out += words_section(data);
