@@ -14,7 +14,7 @@ template <class V>
 void visit(V&, SeparableConfig&) {}
 
 /// Terms looked at: one to two minutes on one core.
-constexpr double kMaxWork = 1e11;
+constexpr double kMaxWork = 3e10;
 
 /// One last token, and all inputs that end in it.
 struct Row {
@@ -89,7 +89,7 @@ class Separable final : public CertificateMethod {
     if (rows.work() > kMaxWork)
       return undecided(std::move(c), "too large: about 10^" +
                                          std::to_string(int(std::log10(rows.work()))) +
-                                         " terms; its limit is 10^11");
+                                         " terms; its limit is 3 10^10");
     return decide(std::move(c), subject, *form, rows, source->trust());
   }
 
