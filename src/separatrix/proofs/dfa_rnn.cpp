@@ -84,7 +84,7 @@ class DfaRnn final : public Construction {
     const Index D = Index(units.list.size());
     BitRegister net(D, made->info(request.length), blocks);
     for (Index u = 0; u < D; ++u) {
-      const auto [m, r] = units.list[std::size_t(u)];
+      const Index m = units.list[std::size_t(u)].first, r = units.list[std::size_t(u)].second;
       const Index symbol = units.symbol[std::size_t(m)];
       const auto leads_here = [&](Index state) { return dfa.step(state, symbol) == r; };
       for (Index a = 0; a < dfa.alphabet; ++a)

@@ -146,7 +146,9 @@ std::string key_of(const std::vector<std::int32_t>& machine, const Vector& h, bo
   std::string key(machine.size() * 4, '\0');
   if (!machine.empty()) std::memcpy(key.data(), machine.data(), key.size());
   if (bits) {
-    for (const double v : h) key += v != 0 ? '1' : '0';
+    const std::size_t begin = key.size();
+    key.resize(begin + h.size());
+    for (std::size_t u = 0; u < h.size(); ++u) key[begin + u] = h[u] != 0 ? '1' : '0';
   } else {
     key.append(reinterpret_cast<const char*>(h.data()), h.size() * sizeof(double));
   }
