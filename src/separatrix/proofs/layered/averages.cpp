@@ -57,6 +57,7 @@ double Reading::largest_leak(const Case& entry, const Query& query, const Head& 
       for (std::size_t o = 0; o < n; ++o)
         if (const double count = double(size_[o] - (o == c ? 1 : 0)); count > 0)
           leak += count * exp_up(before[o] - target[c]);
+      if (std::isnan(leak)) return kInfinity;
       worst = std::max(worst, leak * (1 + double(n + 4) * 0x1p-50));
     }
     return worst;
@@ -73,6 +74,7 @@ double Reading::largest_leak(const Case& entry, const Query& query, const Head& 
     if (is_place(i)) {
       const double all = log_add(ahead, behind[std::size_t(i)]);
       const double own = score_at(i).lo + target[c];
+      if (std::isnan(all - own)) return kInfinity;  // a score is not bounded
       worst = std::max(worst, exp_up(all - own + (std::abs(all) + std::abs(own)) * 0x1p-50));
     }
     ahead = log_add(ahead, before[c] + score_at(i).hi);

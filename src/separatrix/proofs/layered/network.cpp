@@ -1,6 +1,7 @@
 #include "separatrix/proofs/layered/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace separatrix::layered {
@@ -108,6 +109,11 @@ std::optional<Network> view_network(const Weights& weights, Index n_tokens, Arit
   }
   net.head = read.columns("head", D);
   net.head_bias = read.vector("head_bias");
+  for (const float w : weights.values)
+    if (!std::isfinite(round_to(arithmetic, double(w)))) {
+      why = "a weight is not a number of the arithmetic";
+      return std::nullopt;
+    }
   return net;
 }
 

@@ -208,9 +208,10 @@ double Reading::decide(const Query& query, const Box& context, Token answer) con
       if (const double a = head_(Index(y), Index(d)), b = head_(Index(c), Index(d)); a != b)
         sum += x[d] * (FastInterval(a) - FastInterval(b));
     const double least = sum.lo - (loss(own) + loss(logit(c))) * (1 + 0x1p-40);
-    if (!(least >= margin)) margin = least;
+    if (std::isnan(least)) return -kInfinity;
+    margin = std::min(margin, least);
   }
-  return std::isnan(margin) ? -kInfinity : margin;
+  return margin;
 }
 
 std::vector<Reading::Query> Reading::queries(const Case& entry) const {
