@@ -99,6 +99,7 @@ void Rows::add(const Prefix& prefix, Box row, std::map<Group, Box>& to) {
   const Group group{prefix.token, *prefix.depth};
   measure(row);
   if (&to == &clean) {
+    whole_ = whole_ && is_whole(row);
     add_key(prefix, row);
     join(queries[group], products(a_.q, row, numbers_));
     if (form_.opens(prefix.token))
@@ -126,6 +127,17 @@ void Rows::measure(const Box& row) {
     input_sizes_[d] = std::max(input_sizes_[d], row[d].magnitude());
 }
 
+bool Rows::is_whole(const Box& row) const {
+  for (const auto* columns : {&a_.q, &a_.k})
+    for (const Column& column : *columns)
+      for (const Entry& e : column) {
+        const FastInterval& x = row[std::size_t(e.at)];
+        if (!x.is_point() || x.lo != std::floor(x.lo) || e.weight != std::floor(e.weight))
+          return false;
+      }
+  return true;
+}
+
 void Rows::finish() {
   std::size_t terms = 0;
   for (const auto* columns : {&a_.q, &a_.k, &a_.v})
@@ -134,6 +146,8 @@ void Rows::finish() {
   double magnitude = 0;
   for (std::size_t i = 0; i < a_.q.size(); ++i)
     magnitude += a_.scale * query_sizes_[i] * key_sizes_[i] * (1 + 0x1p-40);
+  // Whole numbers up to 2^24 in every product and sum, on both ways to compute a score.
+  if (whole_ && a_.scale == 1 && magnitude <= 0x1p24) magnitude = 0;
   weight_error = ratio_error(numbers_, 2 * most + double(a_.dk), magnitude);
   for (const Column& column : a_.v) {
     double size = 0;

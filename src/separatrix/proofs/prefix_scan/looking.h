@@ -43,6 +43,7 @@ class Rows {
   void add(const Prefix& prefix, Box row, std::map<Group, Box>& to);
   void add_key(const Prefix& prefix, const Box& row);
   void measure(const Box& row);
+  bool is_whole(const Box& row) const;
   void finish();
   Box& key(Index t, int kind, Index depth) {
     return keys_[std::size_t((t * 2 + kind) * (form_.limit + 1) + depth)];
@@ -52,6 +53,7 @@ class Rows {
   const AttentionPart& a_;
   const Numbers& numbers_;
   std::vector<Box> keys_;
+  bool whole_ = true;  ///< all that enters scores of clean rows: float32 then computes them exactly
   std::vector<double> query_sizes_, key_sizes_, input_sizes_;  ///< [dk], [dk], [D]
 };
 

@@ -62,6 +62,7 @@ class Checker {
   std::size_t at_;
   std::vector<Kind> kinds_, first_wrong_;
   Balls anything_, bounds_, values_;
+  bool whole_ = true;  ///< the scores among rows without mistakes
   std::vector<Balls> type_values_;
   std::optional<AttentionError> error_;
   std::map<std::vector<Real>, Real> leaks_;  ///< kinds that ask the same need one bound
@@ -96,7 +97,7 @@ void Checker::read(const Machinery& rows) {
     widen(bounds_, anything_);
     widen(values_, m_.apply(second_.v, anything_));
   }
-  error_.emplace(m_, second_, Real(N + 2), bounds_);
+  error_.emplace(m_, second_, Real(N + 2), bounds_, whole_);
 }
 
 Kind Checker::begin(Token token, Index depth, bool any, std::array<Index, 2> span,
@@ -111,6 +112,7 @@ Kind Checker::begin(Token token, Index depth, bool any, std::array<Index, 2> spa
   for (Index t = span[0]; t <= span[1]; t += 2) {
     const Balls row = rows.row(t, token, depth, any);
     widen(kind.row, row);
+    if (depth >= 0 && depth <= l_.deepest()) whole_ = whole_ && is_whole(second_, row);
     widen(kind.query, m_.apply(second_.q, row));
     if (token != l_.eos()) kind.keys.push_back(m_.apply(second_.k, row));
     const Balls value = m_.apply(second_.v, row);

@@ -17,13 +17,15 @@ long double exp_below(Real x) {
   return std::max<Real>(0, std::exp(x) * (1 - 0x1p-45L) - 0x1p-1000L);
 }
 
-AttentionError::AttentionError(const Machine& m, const Layer& a, Real n, const Balls& rows) {
+AttentionError::AttentionError(const Machine& m, const Layer& a, Real n, const Balls& rows,
+                               bool whole) {
   average.assign(std::size_t(a.v.cols), 0);
   if (!m.rounds()) return;
   const Real terms = Real(std::max({a.q.most_terms(), a.k.most_terms(), a.v.most_terms()}));
   Real magnitude = 0;
   for (Index i = 0; i < a.q.cols; ++i)
     magnitude += m.absolute(a.q, i, rows) * m.absolute(a.k, i, rows) * std::abs(a.scale);
+  if (whole && a.scale == 1 && magnitude <= 0x1p24L) magnitude = 0;
   const Real score = (2 * terms + Real(a.q.cols) + 12) * kUnit * 1.01L * magnitude;
   // Two scores, two rounded differences of up to twice the magnitude, two exponentials.
   factor = exp_above(2 * score + 4 * magnitude * kUnit * 1.01L) * (1 + 0x1p-19L);
@@ -31,6 +33,17 @@ AttentionError::AttentionError(const Machine& m, const Layer& a, Real n, const B
     average[std::size_t(i)] = m.absolute(a.v, i, rows) * (2 * n + terms + 50) * kUnit *
                                   std::exp((2 * n + terms + 50) * kUnit) +
                               n * 0x1p-110L;
+}
+
+bool is_whole(const Layer& a, const Balls& row) {
+  for (const Affine* map : {&a.q, &a.k})
+    for (Index j = 0; j < map->cols; ++j)
+      for (const Index i : map->nonzeros[std::size_t(j)]) {
+        const Real w = Real(map->w[std::size_t(i * map->cols + j)]), x = row[std::size_t(i)].mid;
+        if (row[std::size_t(i)].rad != 0 || std::fmod(w, 1) != 0 || std::fmod(x, 1) != 0)
+          return false;
+      }
+  return true;
 }
 
 Ball OneAmongMany::score(const Balls& row) const {

@@ -14,9 +14,14 @@ long double exp_below(long double x);
 struct AttentionError {
   long double factor = 1;            ///< of a ratio of two weights
   std::vector<long double> average;  ///< [dv], absolute
-  /// From bounds [D] of the rows that ask and are seen.
-  AttentionError(const Machine& m, const Layer& a, long double n, const Balls& rows);
+  /// From bounds [D] of the rows that ask and are seen. `whole`: all that enters scores is, so that
+  /// up to 2^24 nothing is rounded.
+  AttentionError(const Machine& m, const Layer& a, long double n, const Balls& rows,
+                 bool whole = false);
 };
+
+/// What enters the row's scores, numbers and weights, is whole.
+bool is_whole(const Layer& a, const Balls& row);
 
 /// Bounds the third attention's averages when one row is `wrong` and n - 1 others are in `fine` or
 /// `other`: for each coordinate the best x with sum_j e^{s_j} (v_j - x) >= 0, found by halving,
