@@ -10,7 +10,7 @@ Stream lay_out(const PairCircuit::Design& design, Index L, PairCircuit::Slots& s
   s.symbol = stream.add("symbol", design.symbol_width, design.code);
   s.address = stream.add("address", L, Slot::Code::signs);
   s.looks_at = stream.add("looks at", L, Slot::Code::signs);
-  s.found = stream.add("found", design.symbol_width);
+  s.found = stream.add("found", design.symbol_width, design.code);
   if (design.needs_is_y) s.is_y = stream.add("second");
   s.clash = stream.add("clash");
   s.end = stream.add("end");

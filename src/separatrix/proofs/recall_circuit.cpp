@@ -83,8 +83,8 @@ Stream RecallCircuit::lay_out() {
   slots_.one = stream.add("one");
   slots_.address = stream.add("address", L, Slot::Code::signs);
   slots_.looks_at = stream.add("looks at", L, Slot::Code::signs);
-  slots_.found = stream.add("found", design_.key_width);
-  slots_.positive = stream.add("positive", design_.key_width);
+  slots_.found = stream.add("found", design_.key_width, Slot::Code::signs);
+  slots_.positive = stream.add("positive", design_.key_width, Slot::Code::bits);
   if (design_.tie != 0) slots_.index = stream.add("index", n_digits());
   slots_.stored_key = stream.add("stored key", design_.key_width, Slot::Code::signs);
   slots_.answer = stream.add("answer", slots_.value.width, Slot::Code::signs);
