@@ -18,14 +18,23 @@ struct HeadTables {
   double magnitude = 0;  ///< of the sums of absolute terms
 };
 
-Matrix project(const Matrix& x, const std::vector<Column>& columns, Index first, Index n,
-               const Numbers& numbers) {
-  Matrix out(x.rows, n);
+struct Projected {
+  Matrix values;              ///< [T, n]
+  std::vector<double> terms;  ///< [n]: sums of absolute terms, the largest
+};
+Projected project(const Matrix& x, const std::vector<Column>& columns, Index first, Index n,
+                  const Numbers& numbers) {
+  Projected out{Matrix(x.rows, n), std::vector<double>(std::size_t(n), 0)};
   for (Index t = 0; t < x.rows; ++t)
     for (Index i = 0; i < n; ++i) {
-      double sum = 0;
-      for (const Entry& e : columns[std::size_t(first + i)]) sum += x(t, e.at) * e.weight;
-      out(t, i) = round_to(numbers.real() ? Arithmetic::real : numbers.arithmetic(), sum);
+      double sum = 0, terms = 0;
+      for (const Entry& e : columns[std::size_t(first + i)]) {
+        sum += x(t, e.at) * e.weight;
+        terms += std::abs(x(t, e.at) * e.weight);
+      }
+      out.values(t, i) = round_to(numbers.real() ? Arithmetic::real : numbers.arithmetic(), sum);
+      double& most = out.terms[std::size_t(i)];
+      most = std::max({most, terms, std::abs(out.values(t, i))});
     }
   return out;
 }
@@ -73,16 +82,10 @@ HeadTables tables_of(const Network& net, Index head, const Numbers& numbers) {
   Matrix x(net.T, net.D);
   for (Index t = 0; t < net.T; ++t)
     for (Index d = 0; d < net.D; ++d) x(t, d) = round_to(numbers.arithmetic(), net.positions(t, d));
-  HeadTables out{project(x, a.q, first, a.dk, numbers), project(x, a.k, first, a.dk, numbers),
-                 a.scale};
-  for (Index i = 0; i < a.dk; ++i) {
-    double q = 0, k = 0;
-    for (Index t = 0; t < net.T; ++t) {
-      q = std::max(q, std::abs(out.q(t, i)));
-      k = std::max(k, std::abs(out.k(t, i)));
-    }
-    out.magnitude += q * k * a.scale;
-  }
+  Projected q = project(x, a.q, first, a.dk, numbers), k = project(x, a.k, first, a.dk, numbers);
+  HeadTables out{std::move(q.values), std::move(k.values), a.scale};
+  for (std::size_t i = 0; i < q.terms.size(); ++i)
+    out.magnitude += q.terms[i] * k.terms[i] * a.scale;
   const double terms = double(2 * net.D + a.dk) + 10;
   if (numbers.real() || !is_exact(net, out, first, a.dk)) {
     // Doubles are exact or nearly so; float32 is not.

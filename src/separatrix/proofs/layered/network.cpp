@@ -74,6 +74,10 @@ MlpPart read_mlp(const Reader& read, const std::string& prefix, Index D) {
 std::optional<Network> view_network(const Weights& weights, Index n_tokens, Arithmetic arithmetic,
                                     std::string& why) {
   const ModelSpec& spec = weights.spec;
+  constexpr float kModerate = 0x1p30F;  // so that sums and products do not overflow unseen
+  why = "a weight is too large";
+  for (const float w : weights.values)
+    if (!(std::abs(w) <= kModerate)) return std::nullopt;
   why = "the model is not one or two attention layers with ReLU MLPs after them, without norms";
   if (spec.norm != "none" || spec.layers.empty()) return std::nullopt;
   const Index D = spec.d_model;
@@ -95,6 +99,10 @@ std::optional<Network> view_network(const Weights& weights, Index n_tokens, Arit
       return std::nullopt;
     }
   }
+  why = "the scores are divided by an irrational number";
+  if (arithmetic == Arithmetic::real)
+    for (const AttentionPart& a : attentions)
+      if (int exponent = 0; std::frexp(a.scale, &exponent) != 0.5) return std::nullopt;
   why.clear();
   net.tokens = read.table("embedding", net.V, D);
   net.positions = spec.positions == "learned" ? read.table("positions", spec.max_length, D)

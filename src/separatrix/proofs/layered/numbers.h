@@ -67,9 +67,14 @@ class Numbers {
       if (points && !real()) grid = std::min(grid, lowest_bit(in.lo * e.weight));
     }
     sum.absolute *= 1 + double(column.size() + 2) * 0x1p-52;
-    const bool exact = points && sum.absolute <= grid * 0x1p24;
-    if (!real() && !exact) {
-      sum.error = gamma(double(column.size()) + 1) * sum.absolute;
+    const bool exact = points && sum.absolute <= grid * 0x1p24 && grid >= 0x1p-126;
+    constexpr double kModerate = 0x1p60;  // beyond, some product on the way may overflow
+    if (!real() && !(sum.absolute < kModerate)) {
+      sum.error = std::numeric_limits<double>::infinity();
+      sum.value = FastInterval::whole();
+    } else if (!real() && !exact) {
+      const double n = double(column.size()) + 1;
+      sum.error = gamma(n) * sum.absolute + n * 0x1p-140;
       sum.value += FastInterval(-sum.error, sum.error);
     }
     return sum;

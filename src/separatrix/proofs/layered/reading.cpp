@@ -68,6 +68,9 @@ void Reading::project_rows() {
   for (const Column& column : a.v)
     for (const Entry& e : column)
       if (rows_.is_address[std::size_t(e.at)]) obstacle_ = "positions have values of their own";
+  for (const std::vector<Index>& list : cover_.asked)
+    if (!a.causal && list.front() + 1 < net_.T)  // cases say nothing about what comes later
+      obstacle_ = "an asked position sees later ones";
   for (std::size_t i = 0; i < heads_dk; ++i)
     if (of_address[i] != 0 && of_view[i] != 0 && is_emulated(numbers_.arithmetic()))
       obstacle_ = "a key reads positions and symbols in one coordinate";
@@ -133,30 +136,34 @@ Reading::Query Reading::query_of(Index position, const std::vector<std::uint8_t>
   const bool stores = is_emulated(numbers_.arithmetic());
   const Numbers exact(Arithmetic::real);
   for (Index h = 0; h < net_.last.heads; ++h) {
-    Box q, terms;
+    std::vector<Projection> q;
     for (Index i = h * net_.last.dk; i < (h + 1) * net_.last.dk; ++i) {
       const auto sum = (stores ? numbers_ : exact).dot(net_.last.q[std::size_t(i)], query.row);
-      q.push_back(stores ? numbers_.stored(sum.value) : sum.value);
-      terms.emplace_back(sum.absolute);
+      Projection& to = q.emplace_back();
+      to = {stores ? numbers_.stored(sum.value) : sum.value, sum.absolute, kInfinity};
+      if (stores) to.grid = lowest_bit(to.value.lo);
+      for (const Entry& e : net_.last.q[std::size_t(i)])
+        if (const FastInterval& in = query.row[std::size_t(e.at)]; !stores)
+          to.grid = in.is_point() ? std::min(to.grid, lowest_bit(in.lo * e.weight)) : 0;
+      if (!to.value.is_point()) to.grid = 0;
     }
-    query.heads.push_back(scores_of(q, terms, h));
+    query.heads.push_back(scores_of(q, h));
   }
   return query;
 }
 
-Reading::Head Reading::scores_of(const Box& q, const Box& q_terms, Index head) const {
+Reading::Head Reading::scores_of(const std::vector<Projection>& q, Index head) const {
   const AttentionPart& a = net_.last;
   const auto first = std::size_t(head * a.dk);
   Head out;
-  // Exact: q and all keys are points whose products are multiples of one power of two that 24 bits
+  // Exact: all terms of q and of all keys are known, and multiples of one power of two that 24 bits
   // reach, so no order of the sums loses anything.
   double magnitude = 0, full = 0, grid = is_power_of_two(a.scale) ? kInfinity : 0;
   for (std::size_t i = 0; i < q.size(); ++i) {
-    magnitude += q[i].magnitude() * key_terms_[first + i];
-    full += q_terms[i].hi * key_terms_[first + i];
-    const bool matters = q[i].magnitude() > 0 && key_terms_[first + i] > 0;
-    if (matters)
-      grid = q[i].is_point() ? std::min(grid, lowest_bit(q[i].lo) * key_grid_[first + i]) : 0;
+    magnitude += q[i].value.magnitude() * key_terms_[first + i];
+    full += q[i].terms * key_terms_[first + i];
+    const bool matters = q[i].terms > 0 && key_terms_[first + i] > 0;
+    if (matters) grid = std::min(grid, q[i].grid * key_grid_[first + i]);
   }
   const bool exact = 2 * std::max(magnitude, full) <= 0x1p24 * grid;
   const double terms = double(2 * net_.D + a.dk) + 10;
@@ -168,7 +175,7 @@ Reading::Head Reading::scores_of(const Box& q, const Box& q_terms, Index head) c
     for (const Box& key : views) {
       FastInterval sum;
       for (std::size_t i = 0; i < q.size(); ++i)
-        if (q[i].lo != 0 || q[i].hi != 0) sum += q[i] * key[first + i];
+        if (q[i].value.magnitude() > 0) sum += q[i].value * key[first + i];
       scores.push_back(sum * a.scale);
     }
   }
@@ -176,7 +183,8 @@ Reading::Head Reading::scores_of(const Box& q, const Box& q_terms, Index head) c
   for (Index t = 0; t < net_.T; ++t) {
     FastInterval sum;
     for (const std::size_t i : addressed_)
-      if (i >= first && i < first + q.size()) sum += q[i - first] * position_keys_(t, Index(i));
+      if (i >= first && i < first + q.size())
+        sum += q[i - first].value * position_keys_(t, Index(i));
     out.position.push_back(sum * a.scale);
     flat =
         flat && out.position.back().is_point() && out.position.back().lo == out.position.front().lo;

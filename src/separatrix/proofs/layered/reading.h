@@ -37,7 +37,12 @@ class Reading {
 
   void project_rows();
   Query query_of(Index position, const std::vector<std::uint8_t>& views) const;
-  Head scores_of(const Box& q, const Box& q_terms, Index head) const;
+  struct Projection {
+    FastInterval value;
+    double terms = 0;  ///< sum of their absolute values
+    double grid = 0;   ///< every term, or what is stored, is a multiple; 0: unknown
+  };
+  Head scores_of(const std::vector<Projection>& q, Index head) const;
   Index visible(const Query& query) const { return net_.last.causal ? query.position + 1 : net_.T; }
   bool present(std::size_t cls, const Query& query) const { return first_[cls] < visible(query); }
   Masks masks_of(const Case& entry) const;

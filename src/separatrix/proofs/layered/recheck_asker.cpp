@@ -159,11 +159,11 @@ std::shared_ptr<const Sweep> Asker::sweep(Index h, const std::vector<Range>& q) 
     made->flat =
         made->flat && here.lo == made->position.front().lo && here.hi == made->position.front().hi;
   }
-  constexpr double kMaxSums = 1e8;
-  if (!made->flat) {
-    if (double(n_) * double(m_.places.size()) > kMaxSums) return nullptr;
-    fill(*made);
-  }
+  // Where all are alike, counts are enough unless what is before differs from what is after.
+  constexpr double kMaxSums = 1e8, kFew = 1e5;
+  const double sums = double(n_) * double(m_.places.size());
+  if (!made->flat && sums > kMaxSums) return nullptr;
+  if (!made->flat || sums <= kFew) fill(*made);
   m_.keep(name, made);
   return made;
 }

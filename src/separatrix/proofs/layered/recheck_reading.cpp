@@ -71,7 +71,7 @@ Real Asker::leak(const Question& q, const Head& head, const Worst& w, bool fully
   const auto only = q.at >= 0 ? std::size_t(m_.s.group_of[std::size_t(q.at)]) : G;
   if (q.at >= n_) return 0;  // does not happen
   Real most = 0;
-  if (s.flat) {
+  if (s.flat && !(fully && !s.before.empty())) {
     const Real spread = s.position.front().hi - s.position.front().lo;
     std::vector<Real> each(G, 0), count(G, 0), up_to(G + 1, 0);
     for (std::size_t g = 0; g < G; ++g) {
@@ -145,8 +145,10 @@ Real Asker::refined(const Question& q, const Flags& flags, const Head& head, std
   constexpr int kRounds = 14;
   for (int round = 0; round < kRounds && high - low > 1e-12L * (1 + std::fabs(low)); ++round)
     for (const bool chord : {true, false}) {
+      // A little to the left, so that rounding does not turn the sign.
+      constexpr Real kInward = 1 - 1e-9L;
       const Real theta = chord && std::isfinite(at_high)
-                             ? low + (high - low) * (at_low / (at_low - at_high))
+                             ? low + (high - low) * (at_low / (at_low - at_high)) * kInward
                              : low / 2 + high / 2;
       if (!(theta > low && theta < high)) continue;
       const Real here = surplus(theta);
@@ -266,7 +268,18 @@ bool Asker::decides(const std::vector<Quantity>& context, Token answer, Real mar
   return true;
 }
 
+/// False if no look of the asked position goes with the question: it has no inputs.
+bool Asker::possible(const Question& q, const Flags& flags) const {
+  if (q.shape == Shape::count) return true;
+  const auto role = std::size_t(m_.p.role[std::size_t(position_)]);
+  const unsigned bits = q.shape == Shape::all ? 1U : 2U | 4U;
+  for (std::size_t o = 0; o < flags[role].size(); ++o)
+    if ((flags[role][o] & bits) != 0 && m_.p.askers[q.asker](m_.p.options[role][o])) return true;
+  return false;
+}
+
 bool Asker::keeps(const Question& q, const Flags& flags, Real margin) const {
+  if (!possible(q, flags)) return true;
   const Attention& a = m_.m.last;
   const int most = q.shape == Shape::one ? 2 : 0;
   for (int effort = 0; effort <= most; ++effort) {

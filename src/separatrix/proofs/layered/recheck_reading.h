@@ -77,6 +77,7 @@ class Asker {
                    Real& size) const;
   std::shared_ptr<const Sweep> sweep(Index h, const std::vector<Range>& q) const;
   void fill(Sweep& sweep) const;
+  bool possible(const Question& question, const Flags& flags) const;
   bool visible(std::size_t g) const { return m_.places[g].front() < n_; }
   /// Range of the values of looks with these bits.
   Range values(const Flags& flags, unsigned bits, std::size_t at) const;
