@@ -9,8 +9,11 @@
 namespace separatrix {
 namespace {
 
+constexpr std::pair<const char*, const char*> kVariants[] = {
+    {"query", "first"}, {"mode", "next-token"}, {"layout", "interleaved"}};
+
 /// Calls visit(case) for every construction on the rows it is tested on; where there are none, on
-/// its task's default parameters at the two smallest lengths that it covers.
+/// its task's variants at the two smallest lengths that it covers.
 template <class Visit>
 void for_each_model(const Catalog& catalog, const Visit& visit) {
   std::set<std::string> tried;
@@ -21,16 +24,22 @@ void for_each_model(const Catalog& catalog, const Visit& visit) {
   for (const std::string& name : catalog.constructions.names()) {
     if (tried.contains(name)) continue;
     const auto& task = catalog.tasks.find(catalog.constructions.make(name)->task());
-    int found = 0;
-    for (Index length = 1; length <= 64 && found < 2; ++length) {
-      try {
-        task.make(Json::object(), "")->check_length(length);
-      } catch (const Error&) {
-        continue;
-      }
-      if (const auto c = make_case(catalog, name, Json::object(), length)) {
-        visit(*c);
-        ++found;
+    std::vector<Json> configs{Json::object()};
+    for (const auto& [key, value] : kVariants)
+      for (const Json& parameter : task.parameters)
+        if (parameter.at("name") == key) configs.push_back({{key, value}});
+    for (const Json& config : configs) {
+      int found = 0;
+      for (Index length = 1; length <= 64 && found < 2; ++length) {
+        try {
+          task.make(config, "")->check_length(length);
+        } catch (const Error&) {
+          continue;
+        }
+        if (const auto c = make_case(catalog, name, config, length)) {
+          visit(*c);
+          ++found;
+        }
       }
     }
   }
