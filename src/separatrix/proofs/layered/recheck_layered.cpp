@@ -58,6 +58,8 @@ Asker::Flags flags_of(const Picture& p, const Question& q) {
 /// Empty, or the first question that is not answered with the margin.
 std::string ask_everything(const Memory& memory, Real margin, int threads) {
   const Picture& p = memory.p;
+  if (!memory.m.last.causal && p.asked.front() + 1 < p.T())
+    return "an asked position sees later ones, of which nothing is known";
   const auto positions = asked_positions(memory.m, p, memory.s);
   std::vector<std::pair<std::size_t, std::size_t>> runs;  // questions of each asker
   for (std::size_t i = 0; i < p.questions.size(); ++i) {

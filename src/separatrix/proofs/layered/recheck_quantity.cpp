@@ -115,7 +115,21 @@ Rounding::Sum Rounding::sum(const Terms& terms, std::span<const Quantity> x, dou
 
 Quantity Rounding::residual(const Quantity& x, const Quantity& y) const {
   const Quantity parts[] = {x, stored(y)};
+  // One float32 addition of the ends: monotone, like what is stored of it.
+  const auto added = [&](Real a, Real b, Real outward) {
+    const Real sum = a + b, back = sum - a;
+    const bool exact = (a - (sum - back)) + (b - back) == 0;
+    const Real end = exact ? sum : sum + outward * std::fabs(sum) * 2 * kHalfUnit;
+    if (real()) return end;
+    double number = double(end);
+    if (Real(number) != end) number = std::nextafter(number, double(outward) * HUGE_VAL);
+    return Real(round_to(Arithmetic::float32, number));
+  };
+  const Range range{added(x.range.lo, parts[1].range.lo, -1),
+                    added(x.range.hi, parts[1].range.hi, +1)};
   Quantity both = sum({{0, 1}, {1, 1}}, parts).value;
+  if (range.lo > both.range.lo) both.range.lo = range.lo;
+  if (range.hi < both.range.hi) both.range.hi = range.hi;
   return stored(std::move(both));
 }
 
