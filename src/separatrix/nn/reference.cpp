@@ -173,6 +173,7 @@ std::vector<double> emulate(const Weights& weights, const Registry<Block>& block
                             std::span<const Token> tokens, Index first) {
   const auto logits = reference_logits<Scalar>(weights, blocks, tokens, first);
   std::vector<double> out;
+  out.reserve(logits.size());
   for (const Scalar& logit : logits) out.push_back(double(logit));
   return out;
 }

@@ -83,9 +83,9 @@ std::string to_text(const Decoded& decoded, std::span<const double> entries) {
 }
 
 Json to_json(const Decoded& decoded, std::span<const double> entries) {
-  constexpr std::array kinds{"empty", "whole", "unclear", "numbers"};
+  constexpr std::array kKinds{"empty", "whole", "unclear", "numbers"};
   const bool whole = decoded.kind == Decoded::Kind::whole;
-  Json json = {{"kind", kinds[std::size_t(decoded.kind)]},
+  Json json = {{"kind", kKinds[std::size_t(decoded.kind)]},
                {"value", whole ? Json(decoded.value) : Json(nullptr)},
                {"off", whole ? Json(decoded.off) : Json(nullptr)}};
   if (decoded.kind == Decoded::Kind::unclear || decoded.kind == Decoded::Kind::numbers)

@@ -42,7 +42,7 @@ Explanation explain_drawn(const ExplainSubject& subject) {
 }
 
 /// False when there are no instances of that length, or no claim about them, or too much to show.
-bool fill_at(Example& example, const Construction& construction, ConstructionRequest request,
+bool fill_at(Example& example, const Construction& construction, const ConstructionRequest& request,
              Index most_tokens, const Catalogue& catalogue) {
   const Index length = request.length;
   const auto task = catalogue.tasks.make(construction.task(), request.task_config);

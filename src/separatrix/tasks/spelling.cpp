@@ -22,7 +22,7 @@ std::vector<std::string> words_of(const std::string& text) {
 
 /// "did you mean 's4'?", or some of the tokens there are.
 std::string nearest_spelling(const std::string& word, const std::vector<std::string>& spellings) {
-  const std::string hint = did_you_mean(word, spellings);
+  std::string hint = did_you_mean(word, spellings);
   if (hint.starts_with("did you mean") || spellings.size() <= 12) return hint;
   return "tokens are spelled as in " + spellings.front() + ", " + spellings[1] + ", ..., " +
          spellings.back() + "; see separatrix sample";
