@@ -101,7 +101,7 @@ std::vector<Slot> Explanation::changed(std::size_t stage) const {
     bool differs = false;
     for (std::size_t row = 0; row < trace.rows.size() && !differs; ++row) {
       const auto now = entries(stage, row, slot);
-      differs = first ? !text(stage, row, slot).empty()
+      differs = first ? std::any_of(now.begin(), now.end(), [](double a) { return a != 0; })
                       : !std::equal(now.begin(), now.end(), entries(stage - 1, row, slot).begin());
     }
     if (differs) out.push_back(slot);
