@@ -95,7 +95,7 @@ Rows::Rows(const DyckForm& form, const Network& net, const Numbers& numbers,
   finish();
 }
 
-void Rows::add(const Prefix& prefix, Box row, std::map<Group, Box>& to) {
+void Rows::add(const Prefix& prefix, const Box& row, std::map<Group, Box>& to) {
   const Group group{prefix.token, *prefix.depth};
   measure(row);
   if (&to == &clean) {

@@ -10,7 +10,9 @@ namespace separatrix::prefix_scan {
 struct Group {
   Token token = 0;
   Index depth = 0;
-  auto operator<=>(const Group&) const = default;
+  bool operator<(const Group& o) const {
+    return token < o.token || (token == o.token && depth < o.depth);
+  }
 };
 
 /// Bounds the factor by which a computed ratio of two attention weights is off: scores with that
@@ -40,7 +42,7 @@ class Rows {
   std::optional<FastInterval> score(const Box& query, Index t, int kind, Index depth) const;
 
  private:
-  void add(const Prefix& prefix, Box row, std::map<Group, Box>& to);
+  void add(const Prefix& prefix, const Box& row, std::map<Group, Box>& to);
   void add_key(const Prefix& prefix, const Box& row);
   void measure(const Box& row);
   bool is_whole(const Box& row) const;

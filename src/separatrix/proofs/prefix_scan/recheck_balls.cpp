@@ -99,7 +99,7 @@ std::optional<Machine> Machine::read(const Weights& weights, Arithmetic arithmet
       layer.v = map("v", m.D);
       layer.o = map("o", layer.v.cols);
       if (config.value("scale", std::string("sqrt")) != "none")
-        layer.scale = Real(1 / std::sqrt(float(layer.q.cols / config.value("n_heads", 1))));
+        layer.scale = Real(1 / std::sqrt(float(layer.q.cols) / float(config.value("n_heads", 1))));
     } else {
       if (block != "mlp" || m.layers.empty() ||
           config.value("activation", std::string("gelu")) != "relu")

@@ -333,11 +333,7 @@ Real Checker::recognition() {
   return least;
 }
 
-}  // namespace
-}  // namespace prefix_scan_recheck
-
-std::string recheck_prefix_scan(const Certificate& c, const Subject& subject) {
-  using namespace prefix_scan_recheck;
+std::string check(const Certificate& c, const Subject& subject) {
   if (c.claim.task != "bounded-dyck") return "the certificate is not about bounded-dyck";
   const auto task = read_config<RecheckedTask>(c.claim.task_config, c.claim.task);
   const Language language{.n = task.types,
@@ -358,6 +354,13 @@ std::string recheck_prefix_scan(const Certificate& c, const Subject& subject) {
     return "only the margin " + std::to_string(double(margin)) + " is confirmed";
   if (!(c.margin > 0 && c.margin >= c.claim.margin)) return "the margin is less than the claimed";
   return {};
+}
+
+}  // namespace
+}  // namespace prefix_scan_recheck
+
+std::string recheck_prefix_scan(const Certificate& certificate, const Subject& subject) {
+  return prefix_scan_recheck::check(certificate, subject);
 }
 
 }  // namespace separatrix

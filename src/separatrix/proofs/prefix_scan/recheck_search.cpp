@@ -58,11 +58,11 @@ Ball OneAmongMany::value(const Balls& row, Index at, bool negated) const {
   return negated ? Ball{-v.mid, v.rad} : v;
 }
 
-bool OneAmongMany::harmless(const Balls& row, Index at, bool negated, Real x, Real shift,
-                            Real allowed, int depth) const {
-  const Real low = value(row, at, negated).low();
-  if (low >= x) return true;
-  if ((x - low) * (1 + 0x1p-40L) * exp_above(score(row).high() + shift) <= allowed) return true;
+bool OneAmongMany::harmless(const Balls& row, const Trial& trial, int depth) const {
+  const Real low = value(row, trial.at, trial.negated).low();
+  if (low >= trial.x) return true;
+  const Real weight = exp_above(score(row).high() + trial.shift);
+  if ((trial.x - low) * (1 + 0x1p-40L) * weight <= trial.allowed) return true;
   if (depth == 0) return false;
   std::size_t widest = row.size();
   Real width = 0;
@@ -77,9 +77,9 @@ bool OneAmongMany::harmless(const Balls& row, Index at, bool negated, Real x, Re
   Balls half(row);
   const Ball whole = row[widest];
   half[widest] = between(whole.low(), whole.mid);
-  if (!harmless(half, at, negated, x, shift, allowed, depth - 1)) return false;
+  if (!harmless(half, trial, depth - 1)) return false;
   half[widest] = between(whole.mid, whole.high());
-  return harmless(half, at, negated, x, shift, allowed, depth - 1);
+  return harmless(half, trial, depth - 1);
 }
 
 long double OneAmongMany::least(const Balls& wrong, const std::vector<Balls>& others, Index at,
@@ -97,7 +97,7 @@ long double OneAmongMany::least(const Balls& wrong, const std::vector<Balls>& ot
         (high - x) * exp_below(s.low() - s.high()) / (n_ - 1) * (1 - 0x1p-40L) / factor;
     bool holds = allowed > 0;
     for (const Balls& row : others)
-      holds = holds && harmless(row, at, negated, x, -s.high(), allowed, kDepth);
+      holds = holds && harmless(row, {at, negated, x, -s.high(), allowed}, kDepth);
     if (holds) reached = x;
   }
   return reached;

@@ -36,8 +36,13 @@ class OneAmongMany {
  private:
   long double least(const Balls& wrong, const std::vector<Balls>& others, Index at, bool negated,
                     long double factor) const;
-  bool harmless(const Balls& row, Index at, bool negated, long double x, long double shift,
-                long double allowed, int depth) const;
+  /// Whether e^{s + shift} (v - x) >= -allowed everywhere in a box of rows.
+  struct Trial {
+    Index at = 0;
+    bool negated = false;  ///< -v instead of v
+    long double x = 0, shift = 0, allowed = 0;
+  };
+  bool harmless(const Balls& row, const Trial& trial, int depth) const;
   Ball score(const Balls& row) const;
   Ball value(const Balls& row, Index at, bool negated) const;
 
