@@ -181,7 +181,7 @@ class PrefixScan final : public CertificateMethod {
   }
 
  private:
-  static constexpr double kMaxKeys = 1e8;
+  static constexpr double kMaxKeys = 2e7;
 
   /// A little less than found, so that a recheck that bounds the same by other formulas, perhaps a
   /// little worse, can confirm it.
