@@ -2,6 +2,7 @@
 
 #include "separatrix/nn/model.h"
 #include "separatrix/proofs/construction.h"
+#include "separatrix/proofs/position_only.h"
 #include "separatrix/proofs/symbol_code.h"
 
 namespace separatrix {
@@ -32,14 +33,11 @@ class IndexLookupTransformer final : public Construction {
 
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     const auto& [task_config, length, arithmetic] = request;
-    if (is_emulated(arithmetic)) return std::nullopt;
     const auto lookup = read_lookup(task_config);
     if (!lookup || length < 1) return std::nullopt;
     const Index L = code_bits(length), Ls = code_bits(lookup->alphabet);
     const double leak = std::expm1(double(L) * std::log1p(std::exp(-2 * c_)));
-    // What float32 may take away: docs/certificates.md, with every constant rounded up.
-    const double rounding = double(Ls) * (6 * double(length) + 512) * 0x1p-24;
-    const double margin = (1 - leak) / (2 + leak) - rounding;
+    const double margin = margin_of(leak, length, Ls, arithmetic);
     if (margin <= 0)
       throw Error(ErrorKind::spec,
                   "at length " + std::to_string(length) +
@@ -106,6 +104,15 @@ class IndexLookupTransformer final : public Construction {
 
  private:
   static constexpr double kMaxBytes = 0x1p30;
+  /// What rounding may take away: docs/theory.md, with every constant rounded up.
+  static double margin_of(double leak, Index length, Index Ls, Arithmetic arithmetic) {
+    const double u = 0x1p-24;
+    if (!is_emulated(arithmetic) && length <= kLookupExactUpTo)
+      return (1 - leak) / (2 + leak) - double(Ls) * (6 * double(length) + 512) * u;
+    const double share = (1 - 3 * leak) / (2 + 3 * leak) - double(Ls) * 512 * u;
+    if (!is_emulated(arithmetic)) return share;
+    return share - (2 * double(Ls) + 1) * number_format(arithmetic).unit();
+  }
   double c_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "separatrix/model/interval.h"
 #include "separatrix/proofs/one_layer.h"
+#include "separatrix/proofs/position_grid.h"
 #include "separatrix/proofs/recheck.h"
 
 namespace separatrix {
@@ -19,6 +20,9 @@ void visit(V&, PositionOnlyConfig&) {}
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kUnit = 0x1p-24, kUnitDouble = 0x1p-53;
+/// Above the first number of positions a bound that is linear in it is tried first; above the
+/// second nothing else is.
+constexpr Index kMostPairs = kLookupExactUpTo, kMostEndured = 16384;
 
 /// (1 + u)^k - 1, rounded up.
 double gamma(double k, double u) { return std::expm1(k * std::log1p(u)) * (1 + 0x1p-40); }
@@ -196,8 +200,14 @@ class PositionOnly final : public CertificateMethod {
 
   Certificate certify(const Claim& claim, const Subject& subject) const override {
     Certificate c = begin_certificate("position-only", claim, subject.weights);
-    if (is_emulated(claim.arithmetic))
-      return undecided(std::move(c), "it speaks of real numbers and float32 only");
+    const Index n = subject.task.info(claim.length).n_tokens - 1;
+    if (is_emulated(claim.arithmetic)) return certify_by_grid(std::move(c), claim, subject);
+    if (n > kMostPairs) {
+      Certificate found = certify_by_grid(c, claim, subject);
+      // Over the reals a refutation runs in intervals, pair by pair of positions.
+      const bool real = claim.arithmetic == Arithmetic::real;
+      if (found.verdict != Verdict::undecided || n > kMostEndured || real) return found;
+    }
     std::string why;
     const auto model = view_one_layer(subject.weights, subject.task.info(claim.length), why);
     if (!model) return undecided(std::move(c), why);
@@ -226,6 +236,7 @@ class PositionOnly final : public CertificateMethod {
 
   std::string recheck(const Certificate& c, const Subject& subject) const override {
     if (c.verdict == Verdict::refuted) return recheck_counterexample(c, subject);
+    if (c.evidence.value("form", std::string()) == "grid") return recheck_by_grid(c, subject);
     return recheck_position_only(c, subject.task, subject.weights);
   }
 
