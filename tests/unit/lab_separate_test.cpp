@@ -41,7 +41,9 @@ TEST(Separate, EndToEndAndTheSecondRunTrainsNothing) {
   EXPECT_FALSE(messages.empty());
   expect_trained(config.store, first.experiment);
 
-  ASSERT_EQ(first.rows.size(), 2u);
+  ASSERT_EQ(first.rows.size(), 3u);
+  EXPECT_EQ(first.rows[2].label, "transformer 2 layers");
+  EXPECT_EQ(first.rows[2].no_construction, "one layer is enough");
   const SeparationRow &recurrent = first.rows[0], &transformer = first.rows[1];
   EXPECT_EQ(recurrent.label, "recurrent state");
   // Four symbols of two bits each, and then the query: the state must hold all.
@@ -66,7 +68,7 @@ TEST(Separate, EndToEndAndTheSecondRunTrainsNothing) {
   const Separation second = separate(config, all, listen, options);
   EXPECT_EQ(finished, 0);
   EXPECT_EQ(second.experiment, first.experiment);
-  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(to_json(second.rows[i]), to_json(first.rows[i]));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(to_json(second.rows[i]), to_json(first.rows[i]));
 }
 
 TEST(Separate, AStopInterruptsAndTheNextCallGoesOn) {
@@ -95,8 +97,13 @@ TEST(Separate, FailedTrialsAreNotCalledUnlearned) {
   config.task_config = {{"alphabet", 2}};
   config.length = 2;  // eight inputs, of which none happens to be held out
   const Separation result = separate(config, Catalogue::builtin(), {}, {});
+  Index looked_at = 0;
   for (const SeparationRow& row : result.rows)
-    EXPECT_THAT(row.learned_at.at(0).budget, testing::HasSubstr("2 trials failed"));
+    for (const LearnedAt& learned : row.learned_at) {
+      EXPECT_THAT(learned.budget, testing::HasSubstr("2 trials failed"));
+      ++looked_at;
+    }
+  EXPECT_EQ(looked_at, 2);
 }
 
 TEST(Separate, RefusesWhatDoesNotExist) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/proofs/construction.h"
+#include "tests/support/constructions.h"
 #include "tests/support/refute_models.h"
 
 namespace separatrix::test {
@@ -155,23 +156,34 @@ TEST_F(Attacks, OneLayerSummaryBreaksOneAttentionLayer) {
   }
 }
 
+/// Every registered construction once, at the largest length of the first row that it covers.
+std::vector<Case> one_of_each() {
+  const Catalog catalog;
+  std::vector<Case> out;
+  for (const std::string& name : catalog.constructions.names())
+    for (const Row& row : construction_rows()) {
+      if (catalog.constructions.make(name)->task() != row.task) continue;
+      const Index length = *std::max_element(row.lengths.begin(), row.lengths.end());
+      auto c = make_case(catalog, name, row.config, length);
+      if (!c) continue;
+      out.push_back(std::move(*c));
+      break;
+    }
+  return out;
+}
+
 TEST_F(Attacks, OneFlippedWeightOfAConstructionIsFound) {
-  Registry<Construction> constructions("construction");
-  register_constructions(constructions);
-  for (const std::string& name : constructions.names()) {
-    const auto construction = constructions.make(name);
-    const Json config = tasks_.find(construction->task()).resolve({{"alphabet", 8}}, "");
-    const auto task = tasks_.make(construction->task(), config);
-    Weights weights = construction->build({config, 12}, blocks_).weights;
-    const Target target{*task, 12, weights, blocks_};
+  for (Case& c : one_of_each()) {
+    const std::string& name = c.name;
+    const Target target{*c.task, c.claim.length, c.weights, blocks_};
     // The certified one is right everywhere, so nothing can be found, by no method.
     for (const std::string& method : attacks_.names()) {
       const AttackResult result =
-          attacks_.make(method)->run(target, {.threads = 2, .seconds = 0.15});
+          attacks_.make(method)->run(target, {.threads = 2, .seconds = 0.05});
       EXPECT_FALSE(result.found) << name << " " << method << " must find nothing";
       EXPECT_EQ(result.applicable, result.effort.find("does not apply") == std::string::npos);
     }
-    const std::span<float> head = weights["head"];
+    const std::span<float> head = c.weights["head"];
     *std::max_element(head.begin(), head.end()) *= -1;
     const RefuteReport report = refute(target, attacks_, {.threads = 2});
     ASSERT_TRUE(report.found) << name;
@@ -229,16 +241,12 @@ TEST_F(Attacks, AdversarialClimbsToARareFailure) {
 }
 
 TEST_F(Attacks, StopsInTimeAndWhenAsked) {
-  Registry<Construction> constructions("construction");
-  register_constructions(constructions);
-  const Json config = tasks_.find("index-lookup").resolve({{"alphabet", 16}}, "");
-  const auto task = tasks_.make("index-lookup", config);
-  for (const std::string& name : constructions.names()) {
-    const Weights weights = constructions.make(name)->build({config, 12}, blocks_).weights;
-    const Target target{*task, 12, weights, blocks_};
+  for (const Case& c : one_of_each()) {
+    const std::string& name = c.name;
+    const Target target{*c.task, c.claim.length, c.weights, blocks_};
     const auto start = std::chrono::steady_clock::now();
-    const RefuteReport report = refute(target, attacks_, {.threads = 2, .seconds = 0.3});
-    EXPECT_FALSE(report.found);
+    const RefuteReport report = refute(target, attacks_, {.threads = 2, .seconds = 0.1});
+    EXPECT_FALSE(report.found) << name;
     EXPECT_EQ(report.tried.size(), attacks_.names().size());
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     EXPECT_LT(taken.count(), 5) << name;
