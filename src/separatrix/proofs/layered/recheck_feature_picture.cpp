@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 #include "separatrix/tasks/features.h"
 
@@ -18,7 +19,10 @@ struct Here {
   std::size_t bits = 0;
   std::vector<std::vector<std::size_t>> reads = {};
   std::vector<std::vector<bool>> table = {};
-  auto operator<=>(const Here&) const = default;
+  bool operator<(const Here& other) const {
+    return std::tie(end, bits, reads, table) <
+           std::tie(other.end, other.bits, other.reads, other.table);
+  }
 
   Index holding(const Look& look) const {
     Index n = 0;
@@ -44,11 +48,14 @@ std::vector<Look> looks_of(const Here& here) {
   return out;
 }
 
-std::optional<Picture> picture_with(const SparseFeatures& features, Index N, Index hosts) {
+using Known = std::shared_ptr<std::vector<Here>>;
+
+/// What stands where; nothing if that is too much.
+std::optional<Picture> places_with(const SparseFeatures& features, Index N, Index hosts,
+                                   const Known& known) {
   constexpr std::size_t kMaxBits = 16, kMaxOptions = std::size_t{1} << 20;
   Picture p;
   std::map<Here, int> roles;
-  auto known = std::make_shared<std::vector<Here>>();
   std::size_t options = 0;
   for (Index t = 0; t <= N; ++t) {
     Here here{.end = t == N};
@@ -81,6 +88,14 @@ std::optional<Picture> picture_with(const SparseFeatures& features, Index N, Ind
   p.asked = {N};
   p.askers = {[](const Look&) { return true; }};
 
+  return p;
+}
+
+std::optional<Picture> picture_with(const SparseFeatures& features, Index N, Index hosts) {
+  const Known known = std::make_shared<std::vector<Here>>();
+  auto made = places_with(features, N, hosts, known);
+  if (!made) return std::nullopt;
+  Picture& p = *made;
   const Index M = features.size();
   const std::vector<bool>& g = features.values;
   const auto alike = [&](Index first, Index last) {
@@ -125,7 +140,7 @@ std::optional<Picture> picture_with(const SparseFeatures& features, Index N, Ind
     return last < 0 ? Picture::Found{0, -1} : Picture::Found{1, last};
   };
   mpz_ui_pow_ui(p.inputs.get_mpz_t(), 2, std::uint64_t(N));
-  return p;
+  return made;
 }
 
 }  // namespace

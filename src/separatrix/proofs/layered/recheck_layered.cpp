@@ -16,7 +16,18 @@
 namespace separatrix {
 namespace {
 
-using namespace relayer;
+using relayer::Asker;
+using relayer::Look;
+using relayer::Machine;
+using relayer::Memory;
+using relayer::Mlp;
+using relayer::Picture;
+using relayer::Question;
+using relayer::Real;
+using relayer::Rounding;
+using relayer::Stream;
+using relayer::Term;
+using relayer::Terms;
 
 /// One position for each kind of asked row; the last, which sees what the others see and more.
 std::vector<Index> asked_positions(const Machine& m, const Picture& p, const Stream& s) {
@@ -36,6 +47,7 @@ std::vector<Index> asked_positions(const Machine& m, const Picture& p, const Str
     last[key] = t;
   }
   std::vector<Index> out;
+  out.reserve(last.size());
   for (const auto& [key, t] : last) out.push_back(t);
   return out;
 }
@@ -44,6 +56,7 @@ Asker::Flags flags_of(const Picture& p, const Question& q) {
   Asker::Flags flags;
   for (std::size_t role = 0; role < p.options.size(); ++role) {
     auto& bits = flags.emplace_back();
+    bits.reserve(p.options[role].size());
     for (const Look& look : p.options[role]) {
       unsigned bit = 0;
       if (q.before && q.before(int(role), look)) bit |= 1U;
@@ -58,12 +71,12 @@ Asker::Flags flags_of(const Picture& p, const Question& q) {
 /// Empty, or the first question that is not answered with the margin.
 std::string ask_everything(const Memory& memory, Real margin, int threads) {
   const Picture& p = memory.p;
-  if (!memory.m.last.causal && p.asked.front() + 1 < p.T())
+  if (!memory.m.last.causal && p.asked.front() + 1 < p.n_tokens())
     return "an asked position sees later ones, of which nothing is known";
   const auto positions = asked_positions(memory.m, p, memory.s);
   std::vector<std::pair<std::size_t, std::size_t>> runs;  // questions of each asker
   for (std::size_t i = 0; i < p.questions.size(); ++i) {
-    if (i == 0 || p.questions[i].asker != p.questions[i - 1].asker) runs.push_back({i, i});
+    if (i == 0 || p.questions[i].asker != p.questions[i - 1].asker) runs.emplace_back(i, i);
     ++runs.back().second;
   }
   std::mutex mutex;
@@ -133,7 +146,7 @@ std::string recheck_layered(const Certificate& c, const Subject& subject) {
       !wrong.empty())
     return wrong;
   std::string wrong = "the evidence names no description of the inputs";
-  const auto pictures = pictures_of(c.claim, wrong);
+  const auto pictures = relayer::pictures_of(c.claim, wrong);
   const Json& cover = c.evidence.is_object() ? c.evidence.value("cover", Json()) : Json();
   if (!cover.is_number_integer() || cover < 0) return wrong;
   // The number counts the ways that the certifier could use, which may be fewer than these.

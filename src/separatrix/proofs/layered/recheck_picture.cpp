@@ -57,11 +57,11 @@ std::optional<Picture> pairs(const Claim& claim) {
   for (Index t = 0; t < N; ++t) {
     const bool is_y = interleaved ? t % 2 == 1 : t >= n;
     p.role.push_back(is_y ? kY : kX);
-    p.looks.push_back({t});
+    p.looks.emplace_back(1, t);
     if (is_y) p.looks.back().push_back(interleaved ? t - 1 : t - n);
   }
   p.role.push_back(kEnd);
-  p.looks.push_back({N});
+  p.looks.emplace_back(1, N);
   p.asked = {N};
   p.askers = {[](const Look&) { return true; }};
   const auto clashes = [equality](const Look& look) {
@@ -98,13 +98,13 @@ std::optional<Picture> nearest(const Claim& claim) {
   p.options = {alone(0, X), couples(X, C, 0, X)};
   for (Index t = 0; t <= 2 * N; ++t) {
     p.role.push_back(t % 2 == 0 ? kPoint : kLabel);
-    p.looks.push_back({t});
+    p.looks.emplace_back(1, t);
     if (t % 2 == 1) p.looks.back().push_back(t - 1);
     if (t % 2 == 0 && (t == 2 * N || (all && t > 0))) p.asked.push_back(t);
   }
   const auto far = [](Token a, Token b) { return std::popcount(unsigned(a ^ b)); };
   for (Token query = 0; query < Token(X); ++query) {
-    p.askers.push_back([=](const Look& look) { return look[0] == query; });
+    p.askers.emplace_back([=](const Look& look) { return look[0] == query; });
     for (int least = 0; least <= int(d); ++least)
       for (Index y = 0; y < C; ++y)
         p.questions.push_back({.shape = Shape::one,
@@ -149,12 +149,12 @@ std::optional<Picture> recall(const Claim& claim) {
   p.options = {alone(1, X), couples(values, Y, 1, X), alone(0, random ? V : values)};
   for (Index t = 0; t < N; ++t) {
     p.role.push_back(t >= 2 * k ? kRest : t % 2 == 0 ? kKey : kValue);
-    p.looks.push_back({t});
+    p.looks.emplace_back(1, t);
     if (p.role.back() == kValue) p.looks.back().push_back(t - 1);
     if (t >= 2 * k && t % 2 == 0) p.asked.push_back(t);
   }
   for (Token key = 1; key <= Token(X); ++key) {
-    p.askers.push_back([=](const Look& look) { return look[0] == key; });
+    p.askers.emplace_back([=](const Look& look) { return look[0] == key; });
     // Keys are different: no other value stands behind this one.
     const auto other = [=](int role, const Look& look) { return role != kValue || look[1] != key; };
     for (Token value = Token(values); value < Token(V); ++value)
@@ -189,12 +189,12 @@ std::optional<Picture> induction(const Claim& claim) {
   p.options = {alone(0, q), couples(0, q, 0, q)};
   for (Index t = 0; t < N; ++t) {
     p.role.push_back(t == 0 ? kFirst : kLater);
-    p.looks.push_back({t});
+    p.looks.emplace_back(1, t);
     if (t > 0) p.looks.back().push_back(t - 1);
   }
   p.asked = {N - 1};
   for (Token s = 0; s < Token(q); ++s) {
-    p.askers.push_back([=](const Look& look) { return look[0] == s; });
+    p.askers.emplace_back([=](const Look& look) { return look[0] == s; });
     const auto other = [=](int role, const Look& look) { return role == kFirst || look[1] != s; };
     p.questions.push_back({.shape = Shape::one,
                            .asker = p.askers.size() - 1,
@@ -236,13 +236,13 @@ std::optional<Picture> lookup(const Claim& claim) {
   p.options = {alone(q, N), alone(0, q), couples(0, q, q, N)};
   for (Index t = 0; t <= N; ++t) {
     p.role.push_back(t == N ? kLast : t == 0 ? kNumber : kSymbol);
-    p.looks.push_back({t});
+    p.looks.emplace_back(1, t);
   }
   p.looks.back().push_back(0);
   p.asked = {N};
   for (Token s = 0; s < Token(q); ++s)
     for (Index place = 0; place < N; ++place) {
-      p.askers.push_back([=](const Look& look) {
+      p.askers.emplace_back([=](const Look& look) {
         return look[1] == Token(q + place) && (place + 1 < N || look[0] == s);
       });
       p.questions.push_back(
@@ -282,7 +282,7 @@ std::vector<Picture> pictures_of(const Claim& claim, std::string& why) {
 }
 
 std::string compare_with_labels(const Picture& p, const Task& task, Index length) {
-  const Index T = p.T();
+  const Index T = p.n_tokens();
   std::vector<Token> targets(static_cast<std::size_t>(T));
   std::string wrong;
   const auto fits = [&](std::span<const Token> tokens, Index asked) {

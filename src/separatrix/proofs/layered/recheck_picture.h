@@ -48,7 +48,7 @@ struct Picture {
   };
   std::function<Found(std::span<const Token>, Index asked)> find = {};
   mpz_class inputs = 0;
-  Index T() const { return Index(role.size()); }
+  Index n_tokens() const { return Index(role.size()); }
 };
 
 /// The ways to look at a task's inputs; none with `why` for an unknown task.

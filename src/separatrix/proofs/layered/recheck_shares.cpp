@@ -193,7 +193,7 @@ std::string shares_of_groups(const Machine& m, const Picture& p, const std::vect
   for (GroupShares& of : shares) of.heads.resize(std::size_t(a.heads));
   for (Index h = 0; h < a.heads; ++h) {
     Scores scores;
-    if (const auto wrong = tables(m, h, rounding, scores); !wrong.empty()) return wrong;
+    if (auto wrong = tables(m, h, rounding, scores); !wrong.empty()) return wrong;
     Totals totals(scores, m.T, a.causal);
     if (!totals.possible()) return "too many positions for the first attention's keys";
     const Real error =

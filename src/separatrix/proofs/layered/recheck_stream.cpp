@@ -140,7 +140,7 @@ std::string make_stream(const Machine& m, const Picture& p, const Rounding& roun
       for (Index t = 0; t < m.T && valued[std::size_t(d)]; ++t)
         if (m.position(t, d) != 0) return "positions have values in the first attention";
     }
-    if (const auto wrong = shares_of_groups(m, p, s.group_of, rounding, shares); !wrong.empty())
+    if (auto wrong = shares_of_groups(m, p, s.group_of, rounding, shares); !wrong.empty())
       return wrong;
     for (const GroupShares& of : shares)
       for (const auto& head : of.heads) s.leak = std::max(s.leak, head.rest);
