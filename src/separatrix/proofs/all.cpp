@@ -3,6 +3,7 @@
 namespace separatrix {
 
 void register_index_lookup_transformer(Registry<Construction>& constructions);
+void register_index_lookup_query_first_transformer(Registry<Construction>& constructions);
 void register_shift_register_rnn(Registry<Construction>& constructions);
 void register_string_equality_transformer(Registry<Construction>& constructions);
 void register_set_disjointness_transformer(Registry<Construction>& constructions);
@@ -19,6 +20,7 @@ void register_set_disjointness_rnn(Registry<Construction>& constructions);
 
 void register_constructions(Registry<Construction>& constructions) {
   register_index_lookup_transformer(constructions);
+  register_index_lookup_query_first_transformer(constructions);
   register_shift_register_rnn(constructions);
   register_string_equality_transformer(constructions);
   register_set_disjointness_transformer(constructions);

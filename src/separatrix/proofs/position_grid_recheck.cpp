@@ -85,8 +85,7 @@ class GridRecheck {
   bool real() const { return A_ == Arithmetic::real; }
   Real keep(Real x) const {
     if (!is_emulated(A_)) return x;
-    if (x == 0 || std::fabs(x) == 1) return x;
-    return Real(round_to(A_, double(x)));
+    return x == 0 || std::fabs(x) == 1 ? x : Real(round_to(A_, double(x)));
   }
   Real unit() const { return is_emulated(A_) ? Real(number_format(A_).unit()) : 0; }
   Real tiny() const {
@@ -195,7 +194,6 @@ class GridRecheck {
     const std::size_t dk = k_.columns;
     keys_.resize(std::size_t(n_) * dk);
     axes_.assign(dk, {});
-    Reals largest(D_, 0);
     for (Index j = 0; j < n_; ++j) {
       const Reals x = row(symbols_.back(), j);
       const Reals k = k_.times(x);
@@ -342,7 +340,7 @@ class GridRecheck {
   }
   /// Against the class that comes nearest. A class is `off` by its sum and by how it is stored.
   Real margin_of(const Ball& stream, Token answer) const {
-    const std::size_t C = bias_.size();
+    const std::size_t C = bias_.size(), y = std::size_t(answer);
     std::vector<Reals> by_class(C, Reals(D_, 0));
     for (const auto& t : head_.terms) by_class[t.out][t.in] = t.weight;
     Reals off(C, 0);
@@ -353,7 +351,6 @@ class GridRecheck {
       off[c] = (real() ? 0 : gamma(Real(D_) + 1) * size) + unit() * size + tiny();
       if (is_emulated(A_) && !(size < Real(number_format(A_).largest) / 2)) return -INFINITY;
     }
-    const auto y = std::size_t(answer);
     Real least = INFINITY;
     for (std::size_t c = 0; c < C; ++c) {
       if (c == y) continue;

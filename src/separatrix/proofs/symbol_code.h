@@ -26,7 +26,7 @@ void visit(V& v, LookupParameters& c) {
   v("alphabet", c.alphabet, "number of symbols");
   v("query", c.query, "where the position token stands");
 }
-/// nullopt when the query comes first: no construction here is for that order.
+/// nullopt when the query comes first: the constructions that ask this are not for that order.
 inline std::optional<LookupParameters> read_lookup(const Json& task_config) {
   const auto read = read_config<LookupParameters>(task_config, "index-lookup");
   if (read.query != "last" || read.alphabet < 2) return std::nullopt;
