@@ -58,7 +58,6 @@ inline std::vector<Row> construction_rows() {
       {"index-lookup", {{"alphabet", 2}}, {4, 1, 7, 9}},
       {"index-lookup", {{"alphabet", 8}}, {2, 1, 5, 16}},
       {"index-lookup", {{"alphabet", 3}, {"query", "first"}}, {3, 1, 2, 8, 9}},
-      {"index-lookup", {{"alphabet", 3}, {"query", "first"}}, {3, 1, 2, 5, 8}},
       {"bounded-dyck", {{"types", 2}, {"depth", 2}}, {4, 2, 6}},
       {"bounded-dyck", {{"types", 1}, {"depth", 1}}, {4, 2, 8}},
       {"bounded-dyck", {{"types", 3}, {"depth", 2}}, {4}},
