@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "separatrix/codes/address_code.h"
 #include "tests/support/constructions.h"
 
 // The constructions for index lookup in detail, and what certify() does with wrong requests.
@@ -36,6 +37,38 @@ TEST(Transformer, TwentySymbolsOfSixtyFourTakeWidth17) {
     ASSERT_EQ(proof.verdict, Verdict::proved) << proof.reason;
     EXPECT_NEAR(proof.margin, 0.497, 3e-3);
     EXPECT_EQ(proof.inputs, "26584559915698317458076141205606891520");
+  }
+}
+
+/// Every registered address code, in every arithmetic: the weights are numbers of the format, and
+/// the claim is proved and rechecked.
+TEST(Transformer, EveryAddressCodeIsProved) {
+  const Catalog f;
+  Registry<AddressCode> codes("code");
+  register_codes(codes);
+  for (const std::string& code : codes.names()) {
+    Index proved = 0;
+    for (const Arithmetic arithmetic : kArithmetics)
+      for (const Index n : {1, 2, 9, 17}) {
+        const auto made = f.constructions.make("index-lookup-transformer", {{"code", code}});
+        const Json config = f.tasks.find("index-lookup").resolve({{"alphabet", 3}}, "");
+        const ConstructionRequest request{config, n, arithmetic};
+        const auto claim = made->claim(request);
+        const bool fits = codes.make(code)->numbers(n, arithmetic).fits();
+        EXPECT_EQ(claim.has_value(), fits) << code << " " << n;
+        if (!claim) continue;
+        const auto task = f.tasks.make("index-lookup", config);
+        const Built built = made->build(request, f.blocks);
+        for (const float w : built.weights.values)
+          ASSERT_TRUE(is_representable(arithmetic, double(w))) << code;
+        const Subject subject{*task, built.weights, f.blocks};
+        const Certificate proof = certify(*claim, subject, f.methods);
+        ASSERT_EQ(proof.verdict, Verdict::proved)
+            << code << " " << to_string(arithmetic) << " " << n << " " << proof.reason;
+        EXPECT_EQ(recheck(proof, subject, f.methods), "") << code << " " << n;
+        ++proved;
+      }
+    EXPECT_GE(proved, 15) << code;
   }
 }
 
