@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/bounds/bound.h"
+#include "separatrix/proofs/model_size.h"
 #include "tests/support/constructions.h"
 
 // The project's own property: what is proved impossible lies below what is proved possible. A
@@ -82,6 +83,37 @@ TEST(Sandwich, NoBoundIsAboveAProvedState) {
       }
     }
   EXPECT_GT(compared, 150);
+}
+
+/// Every one-layer transformer satisfies every inequality for one layer, with its own numbers and
+/// the margin that is proved.
+TEST(Sandwich, NoInequalityExcludesAProvedLayer) {
+  const Catalog f;
+  const Bounds bounds;
+  Index layers = 0, compared = 0;
+  for_each_case(f, false, [&](const Case& c, const Row& /*row*/) {
+    const ModelSize size = measure_size(c.weights, f.blocks, c.n_tokens());
+    if (!size.one_layer) return;
+    const Certificate proof = certify(c.claim, c.subject(f), f.methods);
+    ASSERT_EQ(proof.verdict, Verdict::proved) << c.text() << proof.reason;
+    ++layers;
+    BoundRequest request{.task = *c.task,
+                         .task_name = c.claim.task,
+                         .task_config = c.claim.task_config,
+                         .length = c.claim.length};
+    request.one_layer = *size.one_layer;
+    request.one_layer.margin = proof.margin;
+    for (const std::string& name : bounds.methods.names()) {
+      if (name.rfind("one-layer", 0) != 0) continue;
+      for (const Bound& bound : bounds.methods.make(name)->compute(request)) {
+        ASSERT_TRUE(bound.inequality && bound.inequality->satisfied) << name;
+        EXPECT_TRUE(*bound.inequality->satisfied) << name << " excludes " << c.text();
+        ++compared;
+      }
+    }
+  });
+  EXPECT_GE(layers, 10);
+  EXPECT_GE(compared, 3 * layers);
 }
 
 /// Bits beyond the largest bound, where the construction says how many.
