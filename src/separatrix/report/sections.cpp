@@ -221,7 +221,8 @@ std::string header_section(const ReportData& data, const std::string& date) {
   std::string lede;
   if (const SeparationRow* row = data.recurrent_row())
     lede += recurrent_sentences(*row, data.length);
-  if (const SeparationRow* row = data.transformer_row()) lede += transformer_sentences(*row);
+  for (const SeparationRow& row : data.rows)
+    if (&row != data.recurrent_row()) lede += transformer_sentences(row);
   lede += learned_sentences(data);
   std::string out = fmt::format(
       "<header>\n<p class=\"brand\"><span>Separatrix</span> <span>{}</span></p>\n"
