@@ -38,4 +38,18 @@ inline bool sums_exactly(double grid, double absolute) {
   return grid > 0x1p-126 && absolute < 0x1p126 && absolute <= 0x1p24 * grid;
 }
 
+/// (1 + u)^k - 1, rounded up: the relative error of k roundings in a row, and of a sum of k terms.
+inline double gamma_k(double k, double u) {
+  return std::expm1(k * std::log1p(u)) * (1 + 0x1p-40);
+}
+
+/// Relative error of float32 attention weights, all n together: scores off by up to `score` (0:
+/// exact, and then so is their difference to the largest), of at most that magnitude; the
+/// exponential within 4 units in the last place, one sum, one quotient. docs/certificates.md.
+inline double softmax_error(double n, double score, double magnitude) {
+  constexpr double kUnit = 0x1p-24;
+  const double argument = score == 0 ? 0 : 4 * magnitude * kUnit;
+  return std::expm1(4 * score + 2 * argument) + 2 * gamma_k(2 * 8 + 2 * n + 8, kUnit);
+}
+
 }  // namespace separatrix

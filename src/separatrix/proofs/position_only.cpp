@@ -7,6 +7,7 @@
 #include <set>
 
 #include "separatrix/model/interval.h"
+#include "separatrix/proofs/exact_sum.h"
 #include "separatrix/proofs/one_layer.h"
 #include "separatrix/proofs/position_grid.h"
 #include "separatrix/proofs/recheck.h"
@@ -23,9 +24,6 @@ constexpr double kUnit = 0x1p-24, kUnitDouble = 0x1p-53;
 /// Above the first number of positions a bound that is linear in it is tried first; above the
 /// second nothing else is.
 constexpr Index kMostPairs = kLookupExactUpTo, kMostEndured = 16384;
-
-/// (1 + u)^k - 1, rounded up.
-double gamma(double k, double u) { return std::expm1(k * std::log1p(u)) * (1 + 0x1p-40); }
 
 /// How often each distinct score occurs among the symbols but the one looked at.
 using Histogram = std::vector<std::pair<double, Index>>;
@@ -122,7 +120,7 @@ class Extremes {
         }
     // Doubles: the products above, then a handful of operations below.
     const double terms = double(3 * m.D + 2 * m.v.cols + 32);
-    slack_ = gamma(terms, kUnitDouble) * 8 * (r_.magnitude + r_.constant_magnitude);
+    slack_ = gamma_k(terms, kUnitDouble) * 8 * (r_.magnitude + r_.constant_magnitude);
   }
 
   void look(std::size_t p, const Shares& a, Worst& worst) {
@@ -182,15 +180,13 @@ double float32_error(const OneLayer& m, const LookupForm& form, const Scores& sc
     return kInfinity;
   const double n = double(form.n) + 1, D = double(m.D), dk = double(m.k.cols),
                dv = double(m.v.cols);
-  const double score = scores.exact ? 0 : gamma(2 * D + dk + 10, kUnit) * scores.magnitude;
-  // The exponential's argument, its own error (4 ulp allowed), the sum, the reciprocal, a product.
-  const double argument = scores.exact ? 0 : 4 * scores.magnitude * kUnit;
-  const double share = std::expm1(4 * score + 2 * argument) + gamma(2 * 8 + 2 * n + 8, kUnit) * 2;
+  const double score = scores.exact ? 0 : gamma_k(2 * D + dk + 10, kUnit) * scores.magnitude;
+  const double share = softmax_error(n, score, scores.magnitude);
   if (!(share < 0.5)) return kInfinity;
   const double underflow = n * D * 0x1p-80;  // of numbers below the smallest normal one
-  const double relative = (1 + share) * (1 + gamma(n + 2 * D + dv + 8, kUnit)) - 1;
+  const double relative = (1 + share) * (1 + gamma_k(n + 2 * D + dv + 8, kUnit)) - 1;
   return 2 * (relative * readout.magnitude + underflow * (1 + readout.magnitude) +
-              gamma(D + 4, kUnit) * (readout.constant_magnitude + readout.magnitude));
+              gamma_k(D + 4, kUnit) * (readout.constant_magnitude + readout.magnitude));
 }
 
 class PositionOnly final : public CertificateMethod {
@@ -244,7 +240,7 @@ class PositionOnly final : public CertificateMethod {
   static Extremes::Worst least_margin(const OneLayer& m, const LookupForm& form,
                                       const Scores& scores, const Readout& readout) {
     const double slack =
-        scores.exact ? 0 : gamma(double(2 * m.D + m.k.cols) + 10, kUnitDouble) * scores.magnitude;
+        scores.exact ? 0 : gamma_k(double(2 * m.D + m.k.cols) + 10, kUnitDouble) * scores.magnitude;
     Softmax softmax(slack);
     Extremes extremes(m, form, readout);
     Extremes::Worst worst;

@@ -2,14 +2,13 @@
 #include <cmath>
 
 #include "separatrix/model/rounded.h"
+#include "separatrix/proofs/exact_sum.h"
 #include "separatrix/proofs/separable.h"
 
 namespace separatrix {
 namespace {
 
 constexpr double kUnit = 0x1p-24, kUnitDouble = 0x1p-53;
-
-double gamma(double k, double u) { return std::expm1(k * std::log1p(u)) * (1 + 0x1p-40); }
 
 /// What the 16-bit arithmetic does before the attention weights is a fixed number for each token
 /// and position, computed here as it is there; behind them every stored tensor adds its rounding.
@@ -55,7 +54,7 @@ class RoundedRows final : public RowSource {
         size += std::abs(asked[std::size_t(d)] * m_.head(d, c));
       }
       out.constant[std::size_t(c)] = sum;
-      out.constant_error[std::size_t(c)] = gamma(double(m_.D) + 4, kUnitDouble) * size;
+      out.constant_error[std::size_t(c)] = gamma_k(double(m_.D) + 4, kUnitDouble) * size;
     }
     std::vector<Row> values;
     for (Index j = 0; j <= last; ++j)
@@ -132,7 +131,7 @@ class RoundedRows final : public RowSource {
   void add_value(const Row& v, const Row& asked, double lost, RowTerms& out) const {
     const double T = double(out.positions()), C = double(m_.C);
     const std::size_t D = std::size_t(m_.D);
-    const double sum = gamma(2 * T + 12, kUnit);
+    const double sum = gamma_k(2 * T + 12, kUnit);
     double largest = 0;
     Row context, y(D, 0), y_size(D, 0), y_shift(D, 0);  // y_shift: by the error of the context
     for (std::size_t k = 0; k < v.size(); ++k) {
@@ -148,7 +147,7 @@ class RoundedRows final : public RowSource {
     }
     Row stored_error, row_size;
     for (std::size_t d = 0; d < D; ++d) {
-      const double order = gamma(double(v.size()) + 2, kUnit) * (y_size[d] + y_shift[d]);
+      const double order = gamma_k(double(v.size()) + 2, kUnit) * (y_size[d] + y_shift[d]);
       const double block = order + unit_ * (std::abs(y[d]) + y_shift[d] + order) + tiny_;
       const double x = m_.residual ? asked[d] : 0;
       const double size = std::abs(y[d] + x) + y_shift[d] + block;
@@ -168,11 +167,11 @@ class RoundedRows final : public RowSource {
         error += stored_error[d] * std::abs(m_.head(Index(d), c));
         size += row_size[d] * std::abs(m_.head(Index(d), c));
       }
-      error += gamma(double(D) + 4, kUnit) * size;
+      error += gamma_k(double(D) + 4, kUnit) * size;
       const double logit = std::abs(value + out.constant[std::size_t(c)]) + error;
       largest = std::max(largest, logit);
       error += unit_ * logit + tiny_;
-      error += gamma(double(D + v.size()) + C + 40, kUnitDouble) * (exact + size);
+      error += gamma_k(double(D + v.size()) + C + 40, kUnitDouble) * (exact + size);
       const bool fits = largest < 0.99 * std::min(format_.largest, 0x1p100);
       out.value.push_back(value);
       // Doubles and shares of the average that do not quite add up to 1.

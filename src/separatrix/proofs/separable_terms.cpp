@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "separatrix/proofs/exact_sum.h"
 #include "separatrix/proofs/separable.h"
 
 namespace separatrix {
 namespace {
 
 constexpr double kUnit = 0x1p-24, kUnitDouble = 0x1p-53;
-
-/// (1 + u)^k - 1, rounded up.
-double gamma(double k, double u) { return std::expm1(k * std::log1p(u)) * (1 + 0x1p-40); }
 
 double largest(const Matrix& m) {
   double out = 0;
@@ -69,7 +67,7 @@ class DirectRows final : public RowSource {
   }
   /// Error of a number whose terms have this sum of absolute values, after `steps` roundings.
   double error(double steps, double magnitude) const {
-    return ((float32_ ? gamma(steps, kUnit) : 0) + gamma(steps + 8, kUnitDouble)) * magnitude;
+    return ((float32_ ? gamma_k(steps, kUnit) : 0) + gamma_k(steps + 8, kUnitDouble)) * magnitude;
   }
 
   void fill_weights(const Matrix& x, const Matrix& asked, RowTerms& out) const {

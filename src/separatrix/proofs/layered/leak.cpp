@@ -212,8 +212,7 @@ std::optional<std::vector<Shares>> shares_of(const Network& net, const Cover& co
       why = "too many positions, and their keys are not different points of a grid";
       return std::nullopt;
     }
-    const double error =
-        share_error(numbers, double(net.T), numbers.real() ? 0 : tables.error, tables.magnitude);
+    const double error = numbers.softmax_error(double(net.T), tables.error, tables.magnitude);
     std::vector<bool> seen(std::size_t(n_classes), false);
     for (Index t = 0; t < net.T; ++t) {
       const auto& window = cover.window[std::size_t(t)];

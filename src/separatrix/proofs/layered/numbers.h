@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "separatrix/base/index.h"
+#include "separatrix/proofs/exact_sum.h"
 #include "separatrix/proofs/fast_interval.h"
 
 namespace separatrix::layered {
@@ -39,8 +40,11 @@ class Numbers {
   /// What a tensor keeps.
   FastInterval stored(FastInterval x) const { return round_to(arithmetic_, x); }
   /// Relative error of a float32 sum of n terms, rounded up; 0 over the reals.
-  double gamma(double n) const {
-    return real() ? 0 : std::expm1(n * std::log1p(0x1p-24)) * (1 + 0x1p-40);
+  double gamma(double n) const { return real() ? 0 : gamma_k(n, 0x1p-24); }
+  /// Relative error of attention weights over n terms (separatrix::softmax_error); 0 over the
+  /// reals.
+  double softmax_error(double n, double score, double magnitude) const {
+    return real() ? 0 : separatrix::softmax_error(n, score, magnitude);
   }
   /// Largest |stored(x) - x| for |x| up to that.
   double store_error(double magnitude) const {

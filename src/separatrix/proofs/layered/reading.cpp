@@ -168,7 +168,7 @@ Reading::Head Reading::scores_of(const std::vector<Projection>& q, Index head) c
   const bool exact = 2 * std::max(magnitude, full) <= 0x1p24 * grid;
   const double terms = double(2 * net_.D + a.dk) + 10;
   const double error = exact ? 0 : numbers_.gamma(terms) * full * a.scale * 2;
-  out.error = share_error(numbers_, double(net_.T), error, full * a.scale);
+  out.error = numbers_.softmax_error(double(net_.T), error, full * a.scale);
 
   for (const auto& views : keys_) {
     auto& scores = out.view.emplace_back();

@@ -89,8 +89,7 @@ struct Values {
 /// All of the first attention and the middle MLPs, for one class and view.
 class RowMaker {
  public:
-  RowMaker(const Network& net, const Cover& cover, const Numbers& numbers)
-      : net_(net), cover_(cover), numbers_(numbers) {
+  RowMaker(const Network& net, const Numbers& numbers) : net_(net), numbers_(numbers) {
     if (net.first) values_.emplace(net, numbers);
   }
 
@@ -129,7 +128,6 @@ class RowMaker {
   }
 
   const Network& net_;
-  const Cover& cover_;
   const Numbers& numbers_;
   std::optional<Values> values_;
 };
@@ -184,7 +182,7 @@ std::optional<Rows> rows_of(const Network& net, const Cover& cover, const Number
     why = "its rows would take more than " + std::to_string(Index(kMaxEntries)) + " intervals";
     return std::nullopt;
   }
-  const RowMaker maker(net, cover, numbers);
+  const RowMaker maker(net, numbers);
   for (std::size_t c = 0; c < classes.first.size(); ++c) {
     const Index position = classes.first[c];
     rows.kind.push_back(cover.kind[std::size_t(position)]);
@@ -198,12 +196,6 @@ std::optional<Rows> rows_of(const Network& net, const Cover& cover, const Number
     rows.view.push_back(std::move(boxes));
   }
   return rows;
-}
-
-double share_error(const Numbers& numbers, double n, double score, double magnitude) {
-  if (numbers.real()) return 0;
-  const double argument = score == 0 ? 0 : 4 * magnitude * 0x1p-24;
-  return std::expm1(4 * score + 2 * argument) + 2 * numbers.gamma(2 * 8 + 2 * n + 8);
 }
 
 }  // namespace separatrix::layered

@@ -36,9 +36,4 @@ struct Rows {
 std::optional<Rows> rows_of(const Network& net, const Cover& cover, const Numbers& numbers,
                             std::string& why);
 
-/// Relative error of computed attention weights of n terms, all together: scores off by `score`,
-/// of magnitude up to `magnitude` where they are not exact; the exponential within 4 units in the
-/// last place, one sum, one quotient. docs/certificates.md.
-double share_error(const Numbers& numbers, double n, double score, double magnitude);
-
 }  // namespace separatrix::layered
