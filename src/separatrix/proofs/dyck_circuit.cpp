@@ -39,7 +39,7 @@ DyckCircuit::DyckCircuit(const ConstructionRequest& request, const DyckParameter
     : rounded_{.arithmetic = request.arithmetic, .n_tokens = request.length + 2, .width = 0},
       types_(task.types),
       limit_(std::min(task.depth, request.length / 2)),
-      recognise_(task.mode == "recognition"),
+      recognise_(task.recognition()),
       can_be_full_(task.depth <= request.length / 2),
       log2_kappa_(std::ilogb(temperature)),
       log2_threshold_(log2_above(3 * rounded_.n_tokens)),
@@ -214,6 +214,32 @@ void DyckCircuit::write_head(Weights& w) const {
       if (can_be_full_) head(asks_.begin + limit_ - 1, y) = full == 1 ? 1 : -1;
       bias(0, y) = full == 1 ? -1 : 0;
     }
+}
+
+DyckConstruction::DyckConstruction(Purpose purpose, Config config)
+    : purpose_(std::move(purpose)), temperature_(config.temperature) {
+  int exponent = 0;
+  if (!(temperature_ >= 2 && temperature_ <= 16) || std::frexp(temperature_, &exponent) != 0.5)
+    throw Error(ErrorKind::spec, "the temperature must be 2, 4, 8 or 16",
+                purpose_.construction + "/temperature", "take 4");
+}
+
+std::optional<Claim> DyckConstruction::claim(const ConstructionRequest& request) const {
+  if (read_config<DyckParameters>(request.task_config, task()).mode != purpose_.mode)
+    return std::nullopt;
+  const auto circuit = DyckCircuit::plan(request, temperature_);
+  if (!circuit || !(circuit->margin() > 0.25)) return std::nullopt;
+  return Claim{.task = task(),
+               .task_config = request.task_config,
+               .length = request.length,
+               .margin = std::min(circuit->margin(), 0.5),
+               .arithmetic = request.arithmetic,
+               .theorem = purpose_.theorem};
+}
+
+Built DyckConstruction::build(const ConstructionRequest& request,
+                              const Registry<Block>& blocks) const {
+  return DyckCircuit::plan(request, temperature_)->build(blocks);
 }
 
 }  // namespace separatrix

@@ -4,20 +4,9 @@
 
 #include "separatrix/proofs/circuit.h"
 #include "separatrix/proofs/guarantee.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
-
-/// What the constructions for bounded Dyck words read of the task's configuration.
-struct DyckParameters {
-  Index types = 2, depth = 2;
-  std::string mode = "recognition";
-};
-template <class V>
-void visit(V& v, DyckParameters& c) {
-  v("types", c.types, "kinds of brackets");
-  v("depth", c.depth, "deepest nesting allowed");
-  v("mode", c.mode, "recognition or next-token");
-}
 
 /// The stack of bounded Dyck words in two attention layers; a third collects what was wrong.
 /// docs/theory.md, "Dyck words by attention".
@@ -55,6 +44,36 @@ class DyckCircuit {
   Slot bracket_, first_, last_, one_, type_, position_, mean_, share_, short_, asks_, answers_,
       found_, wrong_, verdict_;
   Circuit circuit_;
+};
+
+struct DyckTemperature {
+  double temperature = 4;
+};
+template <class V>
+void visit(V& v, DyckTemperature& c) {
+  v("temperature", c.temperature, "score lost per position that a bracket lies further back");
+}
+
+/// A construction that writes the circuit for one mode of the task.
+class DyckConstruction : public Construction {
+ public:
+  using Config = DyckTemperature;
+
+  std::string task() const override { return "bounded-dyck"; }
+  ModelClass model_class() const override { return ModelClass::transformer; }
+  std::optional<Claim> claim(const ConstructionRequest& request) const override;
+  Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override;
+
+ protected:
+  struct Purpose {
+    std::string construction, mode, theorem;
+  };
+  /// Throws Error(spec) unless the temperature is 2, 4, 8 or 16.
+  DyckConstruction(Purpose purpose, Config config);
+
+ private:
+  Purpose purpose_;
+  double temperature_;
 };
 
 }  // namespace separatrix

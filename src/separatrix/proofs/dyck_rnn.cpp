@@ -1,5 +1,6 @@
 #include "separatrix/proofs/bit_register.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 #include "separatrix/tasks/task.h"
 
 namespace separatrix {
@@ -8,19 +9,6 @@ namespace {
 struct DyckRnnConfig {};
 template <class V>
 void visit(V&, DyckRnnConfig&) {}
-
-/// What the construction reads of the configuration of bounded-dyck.
-struct DyckParameters {
-  Index types = 2, depth = 2;
-  std::string mode = "recognition";
-  bool recognition() const { return mode == "recognition"; }
-};
-template <class V>
-void visit(V& v, DyckParameters& c) {
-  v("types", c.types, "kinds of brackets");
-  v("depth", c.depth, "deepest nesting");
-  v("mode", c.mode, "recognition or next-token");
-}
 
 /// Where the units are. An entry of the stack has b = 1 + ceil(log2 types) bits: bit 0 says that it
 /// is there, the others spell its type. Entry j (0 = innermost) after a token is the sum of

@@ -1,6 +1,7 @@
 #include <bit>
 
 #include "separatrix/proofs/bit_register.h"
+#include "separatrix/proofs/task_parameters.h"
 #include "separatrix/tasks/task.h"
 
 namespace separatrix {
@@ -9,15 +10,6 @@ namespace {
 struct SetDisjointnessRnnConfig {};
 template <class V>
 void visit(V&, SetDisjointnessRnnConfig&) {}
-
-/// What the construction reads of the configuration of set-disjointness.
-struct DisjointnessParameters {
-  std::string layout = "halves";
-};
-template <class V>
-void visit(V& v, DisjointnessParameters& c) {
-  v("layout", c.layout, "halves or interleaved");
-}
 
 /// A ring of n bits: slot 0 takes in (oldest or not a). While the ring is empty that is "not x_i",
 /// later "not x_i or not y_i": all are 1 iff the sets are disjoint. Nothing says which half is

@@ -1,4 +1,5 @@
 #include "separatrix/proofs/pair_circuit.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
 namespace {
@@ -11,14 +12,6 @@ struct SetDisjointnessTransformerConfig {
 template <class V>
 void visit(V& v, SetDisjointnessTransformerConfig& c) {
   v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
-
-struct DisjointnessParameters {
-  std::string layout = "halves";
-};
-template <class V>
-void visit(V& v, DisjointnessParameters& c) {
-  v("layout", c.layout, "order of the two sets' bits");
 }
 
 /// Two layers: every y_i looks up x_i and raises a flag if both are 1; EOS looks for a flag.

@@ -1,5 +1,6 @@
 #include "separatrix/proofs/bit_register.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 #include "separatrix/tasks/task.h"
 
 namespace separatrix {
@@ -8,17 +9,6 @@ namespace {
 struct StringEqualityRnnConfig {};
 template <class V>
 void visit(V&, StringEqualityRnnConfig&) {}
-
-/// What the construction reads of the configuration of string-equality.
-struct EqualityParameters {
-  Index alphabet = 2;
-  std::string layout = "halves";
-};
-template <class V>
-void visit(V& v, EqualityParameters& c) {
-  v("alphabet", c.alphabet, "number of symbols");
-  v("layout", c.layout, "halves or interleaved");
-}
 
 /// Where the units are that compare a symbol kept with the token a, as numbers V = sum 2^i digit i:
 /// greater = [V(kept) > V(a)], less = [V(kept) < V(a)]. The embedding holds the digits of a at the

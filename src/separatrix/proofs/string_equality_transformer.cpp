@@ -1,5 +1,6 @@
 #include "separatrix/proofs/pair_circuit.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
 namespace {
@@ -12,16 +13,6 @@ struct StringEqualityTransformerConfig {
 template <class V>
 void visit(V& v, StringEqualityTransformerConfig& c) {
   v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
-
-struct EqualityParameters {
-  Index alphabet = 2;
-  std::string layout = "halves";
-};
-template <class V>
-void visit(V& v, EqualityParameters& c) {
-  v("alphabet", c.alphabet, "number of symbols");
-  v("layout", c.layout, "order of the two strings' symbols");
 }
 
 /// Two layers: every y_i looks up x_i and flags each bit of its code in which they differ; EOS

@@ -6,7 +6,7 @@
 #include <gmpxx.h>
 
 #include "separatrix/base/rng.h"
-#include "separatrix/proofs/dyck_circuit.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix::prefix_scan {
 namespace {
@@ -123,7 +123,7 @@ std::optional<DyckForm> read_form(const Claim& claim, const Task& task, std::str
                       .length = claim.length,
                       .limit = std::min(config.depth, claim.length / 2),
                       .full = config.depth <= claim.length / 2,
-                      .recognise = config.mode == "recognition"};
+                      .recognise = config.recognition()};
   why = "the task does not label as bounded-dyck with the claim's parameters does";
   if (task.info(claim.length).vocab_size != 2 * form.types + 2) return std::nullopt;
   if (!agrees(form, config.depth, task)) return std::nullopt;
