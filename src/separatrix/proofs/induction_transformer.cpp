@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "separatrix/proofs/address_construction.h"
 #include "separatrix/proofs/recall_circuit.h"
 #include "separatrix/proofs/symbol_code.h"
 
@@ -7,14 +8,6 @@ namespace separatrix {
 namespace {
 
 constexpr const char* kName = "induction-transformer";
-
-struct InductionTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, InductionTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
 
 struct InductionParameters {
   Index alphabet = 8;
@@ -27,14 +20,14 @@ void visit(V& v, InductionParameters& c) {
 /// The induction head: every symbol looks up the one before it, and the last symbol looks for the
 /// latest position whose predecessor it is. Position 0, which has none, stands for "none".
 /// docs/theory.md, "Two layers".
-class InductionTransformer final : public Construction {
+class InductionTransformer final : public AddressConstruction {
  public:
-  using Config = InductionTransformerConfig;
   explicit InductionTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
+      : AddressConstruction({.construction = kName,
+                             .task = "induction",
+                             .theorem = "sanford2024 (docs/theory.md, Two layers)"},
+                            config) {}
 
-  std::string task() const override { return "induction"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     if (request.length < 2) return std::nullopt;
     const RecallCircuit circuit(design(request));
@@ -47,10 +40,7 @@ class InductionTransformer final : public Construction {
       margin = std::min({digit, over_none, of_none}) - circuit.head_loss(digits + 1);
     }
     if (!circuit.scores_are_exact()) return std::nullopt;
-    Claim claim = claim_margin(request, kName, margin);
-    claim.task = task();
-    claim.theorem = "sanford2024 (docs/theory.md, Two layers)";
-    return claim;
+    return claim_margin(request, margin);
   }
   Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
     const Index q = read_config<InductionParameters>(request.task_config, task()).alphabet;
@@ -79,11 +69,9 @@ class InductionTransformer final : public Construction {
             .tie = 1,
             .n_stored = request.length - 1,
             .absence = true,
-            .temperature = c_,
+            .temperature = temperature(),
             .arithmetic = request.arithmetic};
   }
-
-  double c_;
 };
 
 }  // namespace

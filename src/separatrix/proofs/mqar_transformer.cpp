@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "separatrix/proofs/address_construction.h"
 #include "separatrix/proofs/recall_circuit.h"
 #include "separatrix/proofs/symbol_code.h"
 
@@ -8,13 +9,12 @@ namespace {
 
 constexpr const char* kName = "mqar-transformer";
 
-struct MqarTransformerConfig {
-  double temperature = 4;
+struct MqarTransformerConfig : AddressConfig {
   bool absent = false;
 };
 template <class V>
 void visit(V& v, MqarTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
+  visit(v, static_cast<AddressConfig&>(c));
   v("absent", c.absent, "answer blank at keys that have not occurred, which the task never asks");
 }
 
@@ -36,14 +36,16 @@ void visit(V& v, MqarParameters& c) {
 /// Two layers: every value looks up its key, and an asked key looks for itself among these. With
 /// `absent`, position 0 stands half-way between a match and the nearest key that is none.
 /// docs/theory.md, "Two layers".
-class MqarTransformer final : public Construction {
+class MqarTransformer final : public AddressConstruction {
  public:
   using Config = MqarTransformerConfig;
   explicit MqarTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)), absent_(config.absent) {}
+      : AddressConstruction({.construction = kName,
+                             .task = "mqar",
+                             .theorem = "bhattamishra2024 (docs/theory.md, Two layers)"},
+                            config),
+        absent_(config.absent) {}
 
-  std::string task() const override { return "mqar"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     const RecallCircuit circuit(design(request));
     const double digits = double(circuit.slots().answer.width), digit = circuit.digit();
@@ -55,10 +57,7 @@ class MqarTransformer final : public Construction {
       margin = std::min(digit, rest) - circuit.head_loss(digits);
     }
     if (!circuit.scores_are_exact()) return std::nullopt;
-    Claim claim = claim_margin(request, kName, margin);
-    claim.task = task();
-    claim.theorem = "bhattamishra2024 (docs/theory.md, Two layers)";
-    return claim;
+    return claim_margin(request, margin);
   }
   Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
     const auto read = read_config<MqarParameters>(request.task_config, task());
@@ -88,11 +87,10 @@ class MqarTransformer final : public Construction {
             .key_width = code_bits(read.first_value()),
             .value_width = code_bits(read.n_values()),
             .absence = absent_,
-            .temperature = c_,
+            .temperature = temperature(),
             .arithmetic = request.arithmetic};
   }
 
-  double c_;
   bool absent_;
 };
 

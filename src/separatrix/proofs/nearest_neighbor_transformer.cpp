@@ -1,3 +1,4 @@
+#include "separatrix/proofs/address_construction.h"
 #include "separatrix/proofs/recall_circuit.h"
 #include "separatrix/proofs/symbol_code.h"
 
@@ -5,14 +6,6 @@ namespace separatrix {
 namespace {
 
 constexpr const char* kName = "nearest-neighbor-transformer";
-
-struct NearestNeighborTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, NearestNeighborTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
 
 struct NearestNeighborParameters {
   Index dimension = 8, labels = 2;
@@ -28,23 +21,20 @@ void visit(V& v, NearestNeighborParameters& c) {
 /// Two layers: every label looks up its point, and an asked point looks for the nearest of these,
 /// the earliest if several are. The same weights serve both choices of what is asked.
 /// docs/theory.md, "Two layers".
-class NearestNeighborTransformer final : public Construction {
+class NearestNeighborTransformer final : public AddressConstruction {
  public:
-  using Config = NearestNeighborTransformerConfig;
   explicit NearestNeighborTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
+      : AddressConstruction({.construction = kName,
+                             .task = "nearest-neighbor",
+                             .theorem = "bhattamishra2024 (docs/theory.md, Two layers)"},
+                            config) {}
 
-  std::string task() const override { return "nearest-neighbor"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     const RecallCircuit circuit(design(request));
     const double size = double(circuit.slots().answer.width) / 2;
     const double margin = circuit.digit() - circuit.head_loss(size);
     if (!circuit.scores_are_exact()) return std::nullopt;
-    Claim claim = claim_margin(request, kName, margin);
-    claim.task = task();
-    claim.theorem = "bhattamishra2024 (docs/theory.md, Two layers)";
-    return claim;
+    return claim_margin(request, margin);
   }
   Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
     const auto read = read_config<NearestNeighborParameters>(request.task_config, task());
@@ -71,11 +61,9 @@ class NearestNeighborTransformer final : public Construction {
         .value_width = code_bits(read.labels),
         .tie = -1,
         .n_stored = request.length,
-        .temperature = c_,
+        .temperature = temperature(),
         .arithmetic = request.arithmetic};
   }
-
-  double c_;
 };
 
 }  // namespace

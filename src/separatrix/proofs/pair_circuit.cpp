@@ -20,14 +20,15 @@ Stream lay_out(const PairCircuit::Design& design, Index L, PairCircuit::Slots& s
 
 }  // namespace
 
-PairCircuit::PairCircuit(Design design, const ConstructionRequest& request)
+PairCircuit::PairCircuit(Design design, const ConstructionRequest& request, double temperature)
     : design_(std::move(design)),
       request_(request),
+      temperature_(temperature),
       n_tokens_(request.length + 1),
       beta_(alarm_temperature(n_tokens_)),
       circuit_(lay_out(design_, code_bits(n_tokens_), slots_)) {
   Head look_up, look_for_clash;
-  look_up.match(slots_.looks_at, slots_.address, design_.temperature);
+  look_up.match(slots_.looks_at, slots_.address, temperature_);
   look_up.copy(slots_.symbol, slots_.found);
   look_for_clash.score(slots_.end.begin, slots_.clash.begin, 0, beta_);
   look_for_clash.copy(slots_.clash, slots_.answer);
@@ -38,17 +39,12 @@ PairCircuit::PairCircuit(Design design, const ConstructionRequest& request)
 
 double PairCircuit::margin() const {
   const Roundings rounded{request_.arithmetic, n_tokens_, circuit_.stream().width()};
-  const double leak = address_leak(design_.temperature, code_bits(n_tokens_));
+  const double leak = address_leak(temperature_, code_bits(n_tokens_));
   const double span = design_.code == Slot::Code::signs ? 2 : 1;  // of two symbols' digits
   const double found = span * leak / (1 + leak) + rounded.average();
   // What a clash adds to the flag at least; without one the units stay at or below 0.
   const double flag = 1 - design_.gain * found - rounded.affine(design_.unit_terms, 2);
   return alarm_margin(rounded, flag);
-}
-
-Claim PairCircuit::claim() const {
-  require_fits(design_.construction, circuit_.n_parameters(size()));
-  return claim_margin(request_, design_.construction, margin());
 }
 
 Built PairCircuit::build(const Registry<Block>& blocks) const {
@@ -62,7 +58,7 @@ Built PairCircuit::build(const Registry<Block>& blocks) const {
     positions.write(t, slots_.address, t);
     positions.write(t, slots_.looks_at, t);  // who has nothing to look up looks at itself
   }
-  const PairLayout layout{design_.interleaved};
+  const PairLayout& layout = design_.layout;
   for (Index i = 0; i < n; ++i) {
     const Index x = Index(layout.x(i, n)), y = Index(layout.y(i, n));
     positions.write(y, slots_.looks_at, x);
@@ -74,6 +70,18 @@ Built PairCircuit::build(const Registry<Block>& blocks) const {
   bias(0, 0) = -0.5F;
   bias(0, 1) = 0.5F;
   return {.weights = std::move(w), .slots = circuit_.stream().slots(), .temperature = beta_};
+}
+
+std::optional<Claim> PairConstruction::claim(const ConstructionRequest& request) const {
+  if (request.length < 2 || request.length % 2 != 0) return std::nullopt;
+  const PairCircuit pairs = circuit(request);
+  require_fits(construction(), pairs.n_parameters());
+  return claim_margin(request, pairs.margin());
+}
+
+Built PairConstruction::build(const ConstructionRequest& request,
+                              const Registry<Block>& blocks) const {
+  return circuit(request).build(blocks);
 }
 
 }  // namespace separatrix

@@ -6,49 +6,27 @@ namespace {
 
 constexpr const char* kName = "set-disjointness-transformer";
 
-struct SetDisjointnessTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, SetDisjointnessTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
-
 /// Two layers: every y_i looks up x_i and raises a flag if both are 1; EOS looks for a flag.
 /// docs/theory.md, "Two layers".
-class SetDisjointnessTransformer final : public Construction {
+class SetDisjointnessTransformer final : public PairConstruction {
  public:
-  using Config = SetDisjointnessTransformerConfig;
   explicit SetDisjointnessTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
-
-  std::string task() const override { return "set-disjointness"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
-  std::optional<Claim> claim(const ConstructionRequest& request) const override {
-    if (request.length < 2 || request.length % 2 != 0) return std::nullopt;
-    Claim claim = circuit(request).claim();
-    claim.task = task();
-    claim.theorem = "bhattamishra2024 (docs/theory.md, Two layers)";
-    return claim;
-  }
-  Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
-    return circuit(request).build(blocks);
-  }
+      : PairConstruction({.construction = kName,
+                          .task = "set-disjointness",
+                          .theorem = "bhattamishra2024 (docs/theory.md, Two layers)"},
+                         config) {}
 
  private:
-  PairCircuit circuit(const ConstructionRequest& request) const {
-    const auto read = read_config<DisjointnessParameters>(request.task_config, task());
-    return {{.construction = kName,
-             .n_symbols = 2,
-             .symbol_width = 1,
-             .code = Slot::Code::bits,
-             .needs_is_y = true,
-             .units = both,
-             .unit_terms = 15,
-             .gain = 2,
-             .temperature = c_,
-             .interleaved = PairLayout::parse("set-disjointness/layout", read.layout).interleaved},
-            request};
+  PairCircuit::Design design(const Json& task_config) const override {
+    const auto read = read_config<DisjointnessParameters>(task_config, task());
+    return {.n_symbols = 2,
+            .symbol_width = 1,
+            .code = Slot::Code::bits,
+            .needs_is_y = true,
+            .units = both,
+            .unit_terms = 15,
+            .gain = 2,
+            .layout = layout(read.layout)};
   }
   /// relu(2 (symbol + found) - 3) at every y; at an x, which finds itself, the bias is -7.
   static std::vector<Unit> both(const PairCircuit::Slots& s) {
@@ -56,8 +34,6 @@ class SetDisjointnessTransformer final : public Construction {
              .bias = -7,
              .out = {{s.clash.begin, 1}}}};
   }
-
-  double c_;
 };
 
 }  // namespace

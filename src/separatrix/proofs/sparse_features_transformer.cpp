@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 
+#include "separatrix/proofs/address_construction.h"
 #include "separatrix/proofs/circuit.h"
 #include "separatrix/proofs/guarantee.h"
 #include "separatrix/proofs/symbol_code.h"
@@ -12,14 +13,6 @@ namespace {
 
 constexpr const char* kName = "sparse-features-transformer";
 constexpr double kFarBelow = 128;  // e^-128 is 0 in float32
-
-struct SparseFeaturesTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, SparseFeaturesTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
 
 /// How the number m of features that hold decides.
 enum class Rule {
@@ -173,7 +166,8 @@ class FeatureCircuit {
     if (plan_.rule == Rule::count) circuit_.mlp(read_off());
   }
 
-  std::optional<Claim> claim() const {
+  /// nullopt when the count is not exact. Throws Error(spec) when the weights do not fit.
+  std::optional<double> margin() const {
     require_fits(kName, circuit_.n_parameters(size()));
     if (plan_.windowed) {
       // The count, and sums of so many of its multiples, must be whole numbers that are held.
@@ -182,7 +176,7 @@ class FeatureCircuit {
       if (double(plan_.features.size()) > std::ldexp(1, digits) || plan_.g.largest >= 0x1p24)
         return std::nullopt;
     }
-    return claim_margin(request_, kName, margin());
+    return derived_margin();
   }
 
   Built build(const Registry<Block>& blocks) const {
@@ -276,7 +270,7 @@ class FeatureCircuit {
     return units;
   }
 
-  double margin() const {
+  double derived_margin() const {
     const Roundings rounded{request_.arithmetic, plan_.n_tokens, circuit_.stream().width()};
     const double leak = address_leak(c_, plan_.L), k = double(plan_.arity);
     const double found = 2 * leak / (1 + leak) + rounded.average();
@@ -294,27 +288,22 @@ class FeatureCircuit {
 };
 
 /// Any symmetric function of features of up to 8 bits.
-class SparseFeaturesTransformer final : public Construction {
+class SparseFeaturesTransformer final : public AddressConstruction {
  public:
-  using Config = SparseFeaturesTransformerConfig;
   explicit SparseFeaturesTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
+      : AddressConstruction({.construction = kName,
+                             .task = "sparse-features",
+                             .theorem = "bhattamishra2024 (docs/theory.md, Two layers)"},
+                            config) {}
 
-  std::string task() const override { return "sparse-features"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
-    auto claim = FeatureCircuit(request, c_).claim();
-    if (!claim) return std::nullopt;
-    claim->task = task();
-    claim->theorem = "bhattamishra2024 (docs/theory.md, Two layers)";
-    return claim;
+    const auto margin = FeatureCircuit(request, temperature()).margin();
+    if (!margin) return std::nullopt;
+    return claim_margin(request, *margin);
   }
   Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
-    return FeatureCircuit(request, c_).build(blocks);
+    return FeatureCircuit(request, temperature()).build(blocks);
   }
-
- private:
-  double c_;
 };
 
 }  // namespace

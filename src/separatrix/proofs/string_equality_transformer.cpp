@@ -7,48 +7,26 @@ namespace {
 
 constexpr const char* kName = "string-equality-transformer";
 
-struct StringEqualityTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, StringEqualityTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
-
 /// Two layers: every y_i looks up x_i and flags each bit of its code in which they differ; EOS
 /// looks for a flag. docs/theory.md, "Two layers".
-class StringEqualityTransformer final : public Construction {
+class StringEqualityTransformer final : public PairConstruction {
  public:
-  using Config = StringEqualityTransformerConfig;
   explicit StringEqualityTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
-
-  std::string task() const override { return "string-equality"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
-  std::optional<Claim> claim(const ConstructionRequest& request) const override {
-    if (request.length < 2 || request.length % 2 != 0) return std::nullopt;
-    Claim claim = circuit(request).claim();
-    claim.task = task();
-    claim.theorem = "bhattamishra2024 (docs/theory.md, Two layers)";
-    return claim;
-  }
-  Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
-    return circuit(request).build(blocks);
-  }
+      : PairConstruction({.construction = kName,
+                          .task = "string-equality",
+                          .theorem = "bhattamishra2024 (docs/theory.md, Two layers)"},
+                         config) {}
 
  private:
-  PairCircuit circuit(const ConstructionRequest& request) const {
-    const auto read = read_config<EqualityParameters>(request.task_config, task());
-    return {{.construction = kName,
-             .n_symbols = read.alphabet,
-             .symbol_width = code_bits(read.alphabet),
-             .code = Slot::Code::signs,
-             .units = differences,
-             .unit_terms = 4,
-             .gain = 1,
-             .temperature = c_,
-             .interleaved = PairLayout::parse("string-equality/layout", read.layout).interleaved},
-            request};
+  PairCircuit::Design design(const Json& task_config) const override {
+    const auto read = read_config<EqualityParameters>(task_config, task());
+    return {.n_symbols = read.alphabet,
+            .symbol_width = code_bits(read.alphabet),
+            .code = Slot::Code::signs,
+            .units = differences,
+            .unit_terms = 4,
+            .gain = 1,
+            .layout = layout(read.layout)};
   }
   /// relu(+-(symbol - found) - 1) for every bit: the two are 0 or 2 apart, up to the leak. Who is
   /// no y has found its own symbol.
@@ -61,8 +39,6 @@ class StringEqualityTransformer final : public Construction {
                          .out = {{s.clash.begin, 1}}});
     return units;
   }
-
-  double c_;
 };
 
 }  // namespace
