@@ -48,7 +48,7 @@ struct Case {
 /// Small values of every parameter by its name; what is not listed keeps its default.
 const std::map<std::string, Json>& small_values() {
   static const std::map<std::string, Json> values = {
-      {"alphabet", {2, 3}},
+      {"alphabet", {1, 2, 3}},
       {"query", {"last", "first"}},
       {"layout", {"halves", "interleaved"}},
       {"types", {1, 2, 3}},

@@ -48,6 +48,8 @@ const std::vector<ClosedCase>& closed_cases() {
       {"string-equality", {{"alphabet", 3}}, {2, 4, 6}},
       {"string-equality", {{"alphabet", 2}, {"layout", "interleaved"}}, {2, 4, 6, 8}},
       {"string-equality", {{"alphabet", 4}, {"layout", "interleaved"}}, {2, 4}},
+      {"string-equality", {{"alphabet", 1}}, {2, 4, 8}},
+      {"string-equality", {{"alphabet", 1}, {"layout", "interleaved"}}, {2, 4, 8}},
       {"set-disjointness", {{"layout", "halves"}}, {2, 4, 6, 8}},
       {"set-disjointness", {{"layout", "interleaved"}}, {2, 4, 6, 8}},
       {"bounded-dyck", {{"types", 2}, {"depth", 2}}, {2, 4, 6}},
@@ -66,6 +68,8 @@ const std::vector<ClosedCase>& closed_cases() {
       {"index-lookup", {{"alphabet", 2}}, {1, 2, 5}},
       {"index-lookup", {{"alphabet", 3}, {"query", "first"}}, {1, 2, 3, 5}},
       {"index-lookup", {{"alphabet", 2}, {"query", "first"}}, {1, 2, 3, 7}},
+      {"index-lookup", {{"alphabet", 1}}, {1, 2, 5}},
+      {"index-lookup", {{"alphabet", 1}, {"query", "first"}}, {1, 2, 3, 7}},
   };
   return cases;
 }
@@ -163,6 +167,7 @@ TEST(OneLayerSearch, FindsNoLessThanTheClosedForms) {
       for (const Measure measure : {Measure::rows, Measure::prefix_rows, Measure::leaves})
         for (const Evidence& closed : closed_one_layer(asked.at(n), measure)) {
           const std::vector<Evidence> found = search_one_layer(asked.at(n), measure);
+          if (closed.count == 1) continue;  // nothing is shown, and search may find nothing
           ASSERT_FALSE(found.empty());
           // Of a promise, search takes rows that differ pairwise in a fixed order: maybe not the
           // most.

@@ -35,7 +35,7 @@ class IndexLookupQueryFirstTransformer final : public Construction {
 
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     const auto read = read_config<LookupParameters>(request.task_config, task());
-    if (read.query != "first" || read.alphabet < 2 || request.length < 1) return std::nullopt;
+    if (read.query != "first" || read.alphabet < 1 || request.length < 1) return std::nullopt;
     const Plan plan = plan_for(request);
     require_fits(kName, plan.circuit.n_parameters(plan.size));
     const Roundings rounded{request.arithmetic, plan.size.n_tokens, plan.circuit.stream().width()};

@@ -280,6 +280,8 @@ OneLayerNumbers measure_one_layer(const Weights& weights, Index n_tokens) {
     pass_mlp(m, weights, i, *slope_of(spec.layers[i]));
   if (spec.norm != "none") pass_norm(m, weights["norm.gain"]);
   numbers.lipschitz = logit_reach(m, part(weights, "head", spec.d_model));
+  // The same logits for every class, or one class only: any number is large enough.
+  if (numbers.lipschitz == 0) numbers.lipschitz = 1;
   return numbers;
 }
 

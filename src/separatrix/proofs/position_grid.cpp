@@ -188,7 +188,7 @@ Certificate certify_by_grid(Certificate begun, const Claim& claim, const Subject
   if (!keeps(claim, worst.margin) && refute_at(begun, subject, *pattern, grid->worst, worst.symbol,
                                                symbol_for(*pattern, worst.other)))
     return begun;
-  if (std::isfinite(worst.margin) && std::isfinite(grid->leak))
+  if (worst.margin > 0 && std::isfinite(grid->leak))
     begun.evidence = {{"form", "grid"}, {"leak", grid->leak}, {"worst_query", grid->worst}};
   begun.trusted_base = "the C library's exponential and logarithm, " + pattern->trust();
   if (claim.arithmetic != Arithmetic::real)

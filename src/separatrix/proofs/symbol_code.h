@@ -29,7 +29,7 @@ void visit(V& v, LookupParameters& c) {
 /// nullopt when the query comes first: the constructions that ask this are not for that order.
 inline std::optional<LookupParameters> read_lookup(const Json& task_config) {
   const auto read = read_config<LookupParameters>(task_config, "index-lookup");
-  if (read.query != "last" || read.alphabet < 2) return std::nullopt;
+  if (read.query != "last" || read.alphabet < 1) return std::nullopt;
   return read;
 }
 

@@ -61,7 +61,7 @@ class IndexLookup final : public Task {
  public:
   using Config = IndexLookupConfig;
   explicit IndexLookup(const Config& config) : q_(config.alphabet) {
-    require_range("index-lookup/alphabet", q_, 2, kMaxTokens);
+    require_range("index-lookup/alphabet", q_, 1, kMaxTokens);
     query_first_ = require_choice("index-lookup/query", config.query, {"last", "first"}) == 1;
   }
 

@@ -27,7 +27,7 @@ class StringEquality final : public Task {
   using Config = StringEqualityConfig;
   explicit StringEquality(const Config& config)
       : q_(config.alphabet), layout_(PairLayout::parse("string-equality/layout", config.layout)) {
-    require_range("string-equality/alphabet", q_, 2, kMaxTokens);
+    require_range("string-equality/alphabet", q_, 1, kMaxTokens);
   }
 
   void check_length(Index length) const override {
@@ -54,7 +54,7 @@ class StringEquality final : public Task {
     tokens.back() = Token(q_);
     for (Index i = 0; i < n; ++i)
       tokens[layout_.x(i, n)] = tokens[layout_.y(i, n)] = Token(rng.below(q_));
-    if (rng.coin()) return;
+    if (q_ == 1 || rng.coin()) return;  // one symbol: all strings are equal
     if (rng.coin()) {
       Token& y = tokens[layout_.y(rng.below(n), n)];
       y = Token((y + 1 + rng.below(q_ - 1)) % q_);
@@ -81,10 +81,11 @@ class StringEquality final : public Task {
   std::string spell_class(Token target, Index /*length*/) const override {
     return target == kEqual ? "equal" : "unequal";
   }
-  double chance(Index /*length*/) const override { return 0.5; }
+  double chance(Index /*length*/) const override { return q_ == 1 ? 1 : 0.5; }
   std::string describe(Index length) const override {
-    return "two strings of " + std::to_string(length / 2) + " symbols from an alphabet of " +
-           std::to_string(q_) + ", " + layout_.words() +
+    const Index n = length / 2;
+    return "two strings of " + std::to_string(n) + (n == 1 ? " symbol" : " symbols") +
+           " from an alphabet of " + std::to_string(q_) + ", " + layout_.words() +
            "; answer at the end whether they are equal";
   }
   std::unique_ptr<StreamingReference> streaming(Index length) const override {

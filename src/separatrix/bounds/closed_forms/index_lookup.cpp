@@ -8,7 +8,7 @@ namespace separatrix {
 namespace {
 
 /// Query last: q^t after t <= N symbols, then q. Query first: 1, then N, then N - t + q after t >=
-/// 1 symbols. docs/theory.md, "Index lookup".
+/// 1 symbols; 1 everywhere when there is a single symbol. docs/theory.md, "Index lookup".
 class IndexLookupForm final : public ClosedForm {
  public:
   IndexLookupForm(Index q, bool query_first, Index length)
@@ -24,7 +24,9 @@ class IndexLookupForm final : public ClosedForm {
     return power(q_, split <= n_ ? split : 1);
   }
   bool exact(Index /*split*/) const override { return true; }
-  std::string formula() const override { return query_first_ ? "N - 1 + q" : "q^N"; }
+  std::string formula() const override {
+    return query_first_ ? (q_ == 1 ? "1" : "N - 1 + q") : "q^N";
+  }
   std::string theorem() const override { return "bhattamishra2024 (docs/theory.md, Index lookup)"; }
   const char* rule() const override {
     return query_first_ ? kRuleIndexQueryFirst : kRuleIndexQueryLast;
@@ -32,7 +34,7 @@ class IndexLookupForm final : public ClosedForm {
 
  private:
   Index small_count(Index split) const {
-    if (split == 0) return 1;
+    if (split == 0 || q_ == 1) return 1;
     return split == 1 ? n_ : n_ - (split - 1) + q_;
   }
   Index q_, n_;

@@ -20,8 +20,10 @@ struct PairStates {
     if (interleaved) return split % 2;
     return split <= length / 2 ? split : length - split;
   }
-  /// 1 once a whole pair has been read.
-  Index clashed(Index split) const { return split > (interleaved ? 1 : length / 2) ? 1 : 0; }
+  /// 1 once a whole pair has been read, of symbols that can clash.
+  Index clashed(Index split) const {
+    return alphabet > 1 && split > (interleaved ? 1 : length / 2) ? 1 : 0;
+  }
   mpz_class count(Index split) const {
     return power(alphabet, waiting(split)) + long(clashed(split));
   }
@@ -37,7 +39,7 @@ struct PairStates {
   /// With "q" or "2" for the alphabet.
   std::string formula(const std::string& q) const {
     if (!interleaved) return q + "^(N/2)";
-    return length >= 4 ? q + " + 1" : q;
+    return length >= 4 && alphabet > 1 ? q + " + 1" : q;
   }
 };
 

@@ -96,6 +96,8 @@ class ClosedForms {
     const Index half = n_ / 2;
     const bool interleaved = option("layout", "interleaved");
     const Token last = Token(q);
+    // One symbol: there is no other answer that would be one more.
+    if (q == 1 && (leaves() || (interleaved && prefix()))) return {};
     if (interleaved && prefix()) return {few_classes(q, rule == std::string(kRuleCopy), last)};
     Evidence out = by_rule(rule, {0, interleaved ? 2 : 1, half}, n_, last);
     out.count = power(q, half);
@@ -247,6 +249,7 @@ class ClosedForms {
     }
     if (leaves() || n_ < 2) return {};
     if (prefix()) {
+      if (q == 1) return {};  // queries that wait for the same symbol need not be told apart
       Evidence out = by_rule(kRuleWaiting, {0, 1, 2}, n_, 0);
       out.count = long(n_ - 2 + q);
       out.exact = true;

@@ -272,6 +272,7 @@ class RuleBook {
     if (n < 2 || size_of(start) != n) return {};
     const Tokens symbols = task_.legal_next(std::span(start).first(1), length_);
     const Index q = size_of(symbols);
+    if (q < 2) return {};
     Rule rule{.families = {{q, q, 1}}, .alice = {}, .bob = {}, .dead = {}};
     if (n > 2) rule.families.push_back({n - 2, n - 2, 1});
     rule.alice = [start, symbols](const Class& c) {

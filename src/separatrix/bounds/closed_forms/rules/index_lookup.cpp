@@ -58,12 +58,13 @@ class QueryLast final : public IndexRule {
   bool answered() const { return split_ > length_; }
 };
 
-/// After t >= 1 symbols: the symbol that a served query has seen, and the queries that wait.
+/// After t >= 1 symbols: the symbol that a served query has seen, and the queries that wait. With a
+/// single symbol all are one class.
 class QueryFirst final : public IndexRule {
  public:
   using IndexRule::IndexRule;
   std::vector<ClassGroup> groups() const override {
-    if (split_ == 0) return {{1, 0}};
+    if (one_class()) return {{1, 0}};
     if (split_ == 1) return {{length_, 1}};
     if (read() == length_) return {{q(), 1}};
     return {{q(), 1}, {length_ - read(), 1}};
@@ -71,6 +72,10 @@ class QueryFirst final : public IndexRule {
   Tokens prefix(const ClassName& name) const override {
     if (split_ == 0) return {};
     Tokens out(std::size_t(split_), symbol(0));
+    if (one_class()) {
+      out[0] = query(0);
+      return out;
+    }
     out[0] = query(waits(name) ? position(name) : 0);
     if (!waits(name)) out[1] = symbol(name.digits[0]);
     return out;
@@ -89,7 +94,7 @@ class QueryFirst final : public IndexRule {
     tokens.resize(std::size_t(length_ + 1), symbol(0));
   }
   std::optional<ClassName> classify(const Tokens& prefix) const override {
-    if (split_ == 0) return ClassName{};
+    if (one_class()) return ClassName{};
     const Index p = index_of(queries_, prefix[0]);
     if (split_ == 1) return ClassName{0, {p}};
     if (p >= read()) return ClassName{1, {p - read()}};
@@ -97,6 +102,7 @@ class QueryFirst final : public IndexRule {
   }
 
  private:
+  bool one_class() const { return split_ == 0 || q() == 1; }
   Index read() const { return split_ - 1; }
   bool waits(const ClassName& name) const { return split_ == 1 || name.group == 1; }
   Index position(const ClassName& name) const { return read() + name.digits[0]; }
@@ -118,7 +124,7 @@ std::unique_ptr<Rule> index_query_first_rule(const RuleRequest& r) {
   Rule::Tokens queries = r.task.legal_next({}, r.length);
   if (Index(queries.size()) != r.length) return nullptr;
   Rule::Tokens symbols = r.task.legal_next(std::span(queries).first(1), r.length);
-  if (symbols.size() < 2) return nullptr;
+  if (symbols.empty()) return nullptr;
   return std::make_unique<QueryFirst>(r, std::move(symbols), std::move(queries));
 }
 

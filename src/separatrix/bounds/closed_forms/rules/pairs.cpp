@@ -20,7 +20,7 @@ class PairRule final : public Rule {
 
   std::vector<ClassGroup> groups() const override {
     std::vector<ClassGroup> out;
-    if (first_pair_read()) out.push_back({1, 0});
+    if (may_have_clashed()) out.push_back({1, 0});
     out.push_back({Index(symbols_.size()), waiting()});
     return out;
   }
@@ -59,7 +59,7 @@ class PairRule final : public Rule {
   }
   void complete(Tokens&) const override {}
   std::optional<ClassName> classify(const Tokens& prefix) const override {
-    ClassName name{first_pair_read() ? 1 : 0, {}};
+    ClassName name{may_have_clashed() ? 1 : 0, {}};
     for (Index t = 0; t < read(); ++t) {
       if (place(t) >= 0)
         name.digits.push_back(std::find(symbols_.begin(), symbols_.end(), prefix[std::size_t(t)]) -
@@ -86,8 +86,11 @@ class PairRule final : public Rule {
     const Index first = kind_.interleaved ? read() - 1 : std::max<Index>(0, read() - half_);
     return is_x(t) && t >= first && t < first + waiting() ? t - first : -1;
   }
-  bool first_pair_read() const { return read() > (kind_.interleaved ? 1 : half_); }
-  bool clashed(const ClassName& name) const { return first_pair_read() && name.group == 0; }
+  /// A whole pair has been read, and there are symbols that differ.
+  bool may_have_clashed() const {
+    return symbols_.size() > 1 && read() > (kind_.interleaved ? 1 : half_);
+  }
+  bool clashed(const ClassName& name) const { return may_have_clashed() && name.group == 0; }
 
   Index half_, split_;
   Kind kind_;
@@ -98,7 +101,7 @@ class PairRule final : public Rule {
 std::unique_ptr<Rule> make(const RuleRequest& r, PairRule::Kind kind) {
   if (r.length % 2 != 0 || r.n_tokens() != r.length + 1) return nullptr;
   Rule::Tokens symbols = r.task.legal_next({}, r.length);
-  if (symbols.size() < 2) return nullptr;
+  if (symbols.empty() || (!kind.equality && symbols.size() < 2)) return nullptr;
   const Rule::Tokens full(std::size_t(r.length), symbols.front());
   const Rule::Tokens last = r.task.legal_next(full, r.length);
   if (last.size() != 1) return nullptr;
