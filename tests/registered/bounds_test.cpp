@@ -3,24 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/bounds/bound.h"
 #include "separatrix/bounds/recurrent/folding.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<BoundMethod> bounds{"bound"};
-  Fixture() {
-    register_tasks(tasks);
-    register_bounds(bounds);
-  }
-};
-
 /// A request for a task with its defaults written out.
-BoundRequest ask(const Fixture& f, const Task& task, const std::string& name, const Json& config,
-                 Index length) {
+BoundRequest ask(const BoundCatalog& f, const Task& task, const std::string& name,
+                 const Json& config, Index length) {
   return {.task = task,
           .task_name = name,
           .task_config = f.tasks.find(name).resolve(config, ""),
@@ -109,7 +100,7 @@ BruteCut brute_cut(const Task& task, Index length, Index split) {
 }
 
 TEST(Folding, AgreesWithBruteForceAtEveryCut) {
-  const Fixture f;
+  const BoundCatalog f;
   for (const auto& [name, config] : small_tasks(f.tasks)) {
     const auto task = f.tasks.make(name, config);
     const std::vector<Index> lengths = small_lengths(*task, 600);
@@ -131,7 +122,7 @@ TEST(Folding, AgreesWithBruteForceAtEveryCut) {
 }
 
 TEST(Bounds, WitnessesHoldAndTamperedOnesDoNot) {
-  const Fixture f;
+  const BoundCatalog f;
   Index checked = 0;
   for (const auto& [name, config] : small_tasks(f.tasks)) {
     const auto task = f.tasks.make(name, config);
@@ -177,7 +168,7 @@ std::string cuts_text(const Bound& bound) {
 }
 
 TEST(LayeredMerge, GivesTheCutsOfFolding) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto folding = f.bounds.make("folding"), layered = f.bounds.make("layered-merge");
   Index compared = 0;
   for (const auto& [name, config] : small_tasks(f.tasks)) {
@@ -199,7 +190,7 @@ TEST(LayeredMerge, GivesTheCutsOfFolding) {
 
 /// What layered merge relies on: equal states have equal legal tokens, however they were reached.
 TEST(LayeredMerge, EqualStatesMayBeFollowedByTheSame) {
-  const Fixture f;
+  const BoundCatalog f;
   for (const auto& [name, config] : small_tasks(f.tasks)) {
     const auto task = f.tasks.make(name, config);
     for (const Index n : small_lengths(*task, 600)) {
@@ -221,7 +212,7 @@ TEST(LayeredMerge, EqualStatesMayBeFollowedByTheSame) {
 }
 
 TEST(LayeredMerge, FollowsDyckOverTwoHundredBrackets) {
-  const Fixture f;
+  const BoundCatalog f;
   const Json config = {{"types", 2}, {"depth", 4}};
   const auto task = f.tasks.make("bounded-dyck", config);
   const auto method = f.bounds.make("layered-merge");
@@ -244,7 +235,7 @@ TEST(LayeredMerge, FollowsDyckOverTwoHundredBrackets) {
 }
 
 TEST(DfaMinimisation, TellsTheLeastMachineFromTheCutsOfOneLength) {
-  const Fixture f;
+  const BoundCatalog f;
   // "The third symbol from the end was b" needs 8 states; nothing is asked before the first symbol,
   // so the start, which agrees with "aaa" on what follows, needs none of its own.
   std::string states = "[", transitions = "{", outputs = "{";
@@ -272,7 +263,7 @@ TEST(DfaMinimisation, TellsTheLeastMachineFromTheCutsOfOneLength) {
 }
 
 TEST(Bounds, StrangersWitnessesAreAnsweredNotTrusted) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto task = f.tasks.make("regular");
   for (const std::string method_name : {"folding", "layered-merge", "dfa-minimisation"}) {
     const auto method = f.bounds.make(method_name);
@@ -310,7 +301,7 @@ TEST(Bounds, StrangersWitnessesAreAnsweredNotTrusted) {
 }
 
 TEST(Bounds, LargeCountsSayWhatWasChecked) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto task = f.tasks.make("index-lookup", {{"alphabet", 4}});
   const auto method = f.bounds.make("folding");
   const BoundRequest request = ask(f, *task, "index-lookup", {{"alphabet", 4}}, 7);
@@ -329,7 +320,7 @@ TEST(Bounds, LargeCountsSayWhatWasChecked) {
 }
 
 TEST(Folding, AnswersTheSameOnAnyNumberOfThreads) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto method = f.bounds.make("folding");
   for (const auto& [name, config, n] : std::vector<std::tuple<std::string, Json, Index>>{
            {"index-lookup", {{"alphabet", 3}}, 7},
@@ -350,7 +341,7 @@ TEST(Folding, AnswersTheSameOnAnyNumberOfThreads) {
 }
 
 TEST(Bounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto refused = [&](const char* method, const char* name, Index length, const char* part) {
     const auto task = f.tasks.make(name);
     try {
@@ -367,7 +358,7 @@ TEST(Bounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
 }
 
 TEST(Bounds, StopEndsAComputation) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto task = f.tasks.make("string-equality");
   for (const std::string method : {"folding", "layered-merge"}) {
     BoundRequest request = ask(f, *task, "string-equality", Json::object(), 24);

@@ -10,24 +10,13 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/nn/model.h"
-#include "separatrix/proofs/construction.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 
-struct ConstructionRegistries {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks{"block"};
-  Registry<Construction> constructions{"construction"};
-  ConstructionRegistries() {
-    register_tasks(tasks);
-    register_blocks(blocks);
-    register_constructions(constructions);
-  }
-};
-
 /// A construction's weights with what they claim, run in the arithmetic of the claim.
 struct BuiltCase {
-  const ConstructionRegistries& registries;
+  const Catalog& registries;
   Claim claim;
   std::unique_ptr<Task> task;
   Built built;
@@ -82,9 +71,8 @@ struct BuiltCase {
 };
 
 /// nullptr when nothing is claimed for the request.
-inline std::unique_ptr<BuiltCase> build_case(const ConstructionRegistries& registries,
-                                             const std::string& name, const Json& task_config,
-                                             Index length,
+inline std::unique_ptr<BuiltCase> build_case(const Catalog& registries, const std::string& name,
+                                             const Json& task_config, Index length,
                                              Arithmetic arithmetic = Arithmetic::float32,
                                              const Json& knobs = Json::object()) {
   const auto construction = registries.constructions.make(name, knobs);

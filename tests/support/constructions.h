@@ -9,25 +9,12 @@
 #include <vector>
 
 #include "separatrix/nn/model.h"
-#include "separatrix/proofs/certificate.h"
+#include "tests/support/registries.h"
 
 // What the registered tests need of every construction: the registries, and task parameters to try
 // it on.
 
 namespace separatrix {
-
-struct Catalog {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks{"block"};
-  Registry<Construction> constructions{"construction"};
-  Registry<CertificateMethod> methods{"certificate"};
-  Catalog() {
-    register_tasks(tasks);
-    register_blocks(blocks);
-    register_constructions(constructions);
-    register_certificates(methods);
-  }
-};
 
 /// Parameters of a task, and lengths: all constructions of the task are tried on all of them.
 struct Row {

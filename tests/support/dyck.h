@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/nn/model.h"
-#include "separatrix/proofs/certificate.h"
+#include "tests/support/registries.h"
 
 // The constructions for bounded Dyck words, and what they compute on one input.
 
@@ -16,17 +16,6 @@ namespace separatrix::dyck {
 
 inline constexpr std::array kComputed = {Arithmetic::float32, Arithmetic::bfloat16,
                                          Arithmetic::float16};
-
-struct Registries {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks{"block"};
-  Registry<Construction> constructions{"construction"};
-  Registries() {
-    register_tasks(tasks);
-    register_blocks(blocks);
-    register_constructions(constructions);
-  }
-};
 
 struct Dyck {
   std::string name;
@@ -44,7 +33,7 @@ struct Case {
   std::unique_ptr<Task> task;
   Weights weights;
 };
-inline std::optional<Case> make_case(const Registries& r, const Dyck& d) {
+inline std::optional<Case> make_case(const Catalog& r, const Dyck& d) {
   const Json config = {{"types", d.types},
                        {"depth", d.depth},
                        {"mode", recognises(d) ? "recognition" : "next-token"}};
@@ -59,7 +48,7 @@ inline std::optional<Case> make_case(const Registries& r, const Dyck& d) {
 /// Least margin over the asked positions of one input, as the claim's arithmetic computes it.
 class Program {
  public:
-  Program(const Registries& r, const Case& c) : r_(r), c_(c), model_(c.weights.spec, r.blocks) {}
+  Program(const Catalog& r, const Case& c) : r_(r), c_(c), model_(c.weights.spec, r.blocks) {}
   double margin(std::span<const Token> tokens) {
     const auto C = std::size_t(c_.weights.spec.n_classes);
     Batch batch;
@@ -90,14 +79,12 @@ class Program {
   }
 
  private:
-  const Registries& r_;
+  const Catalog& r_;
   const Case& c_;
   Model model_;
 };
 
-struct Methods : Registries {
-  Registry<CertificateMethod> methods{"certificate"};
-  Methods() { register_certificates(methods); }
+struct Methods : Catalog {
   Certificate certify(const Case& c) const {
     return methods.make("prefix-scan")->certify(c.claim, subject(c));
   }
@@ -107,7 +94,7 @@ struct Methods : Registries {
   Subject subject(const Case& c) const { return {*c.task, c.weights, blocks}; }
 };
 
-inline double brute_margin(const Registries& r, const Case& c) {
+inline double brute_margin(const Catalog& r, const Case& c) {
   Program program(r, c);
   double least = INFINITY;
   for_each_instance(*c.task, c.claim.length, [&](std::span<const Token> tokens) {

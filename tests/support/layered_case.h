@@ -1,6 +1,5 @@
 #pragma once
 
-#include "separatrix/proofs/certificate.h"
 #include "tests/support/built_case.h"
 
 // For the tests of the certificate method "layered".
@@ -8,15 +7,13 @@
 namespace separatrix {
 
 struct LayeredFixture {
-  ConstructionRegistries r;
-  Registry<CertificateMethod> methods{"certificate"};
-  LayeredFixture() { register_certificates(methods); }
+  Catalog r;
 
   Certificate certify_layered(const BuiltCase& c) const {
-    return certify(c.claim, {*c.task, c.built.weights, r.blocks}, methods, "layered");
+    return certify(c.claim, {*c.task, c.built.weights, r.blocks}, r.methods, "layered");
   }
   std::string recheck_of(const Certificate& certificate, const BuiltCase& c) const {
-    return recheck(certificate, {*c.task, c.built.weights, r.blocks}, methods);
+    return recheck(certificate, {*c.task, c.built.weights, r.blocks}, r.methods);
   }
 };
 
@@ -56,9 +53,8 @@ inline bool has_length(const Task& task, Index length) {
 }
 
 /// nullptr where there is nothing of that length.
-inline std::unique_ptr<BuiltCase> layered_case(const ConstructionRegistries& r,
-                                               const LayeredRow& row, Index length,
-                                               Arithmetic arithmetic) {
+inline std::unique_ptr<BuiltCase> layered_case(const Catalog& r, const LayeredRow& row,
+                                               Index length, Arithmetic arithmetic) {
   const std::string task = r.constructions.make(row.construction)->task();
   if (!has_length(*r.tasks.make(task, r.tasks.find(task).resolve(row.config, "")), length))
     return nullptr;

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/bounds/bound.h"
 #include "separatrix/bounds/ceiling.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
@@ -19,13 +19,7 @@ double cost(double a, Index q) {
   return std::log2(double(q)) - h - e * std::log2(double(q - 1));
 }
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<BoundMethod> bounds{"bound"};
-  Fixture() {
-    register_tasks(tasks);
-    register_bounds(bounds);
-  }
+struct Fixture : BoundCatalog {
   Json config(const std::string& name, const Json& parameters) const {
     return tasks.find(name).resolve(parameters, "");
   }

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/base/rng.h"
-#include "separatrix/bounds/bound.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
@@ -101,15 +101,6 @@ Brute brute(const std::map<Tokens, Tokens>& answers, Index split) {
   return {Index(different.size()), shapes.size() == 1};
 }
 
-struct Methods {
-  Registry<Task> tasks{"task"};
-  Registry<BoundMethod> bounds{"bound"};
-  Methods() {
-    register_tasks(tasks);
-    register_bounds(bounds);
-  }
-};
-
 void expect_cuts(const Bound& bound, const std::map<Tokens, Tokens>& answers, Index n_tokens) {
   ASSERT_EQ(Index(bound.cuts.size()), n_tokens + 1) << bound.method;
   mpz_class most = 0;
@@ -130,7 +121,7 @@ void expect_cuts(const Bound& bound, const std::map<Tokens, Tokens>& answers, In
 }
 
 TEST(DrawnTables, FoldingAgreesWithRowsWrittenOut) {
-  const Methods methods;
+  const BoundCatalog methods;
   const auto folding = methods.bounds.make("folding");
   Rng rng(1);
   for (int i = 0; i < 60; ++i) {
@@ -195,7 +186,7 @@ Index least_machine(Index alphabet, Index reach, const Last& last) {
 }
 
 TEST(DrawnAutomata, AllMethodsAgreeWithRowsWrittenOut) {
-  const Methods methods;
+  const BoundCatalog methods;
   Rng rng(2);
   int alone = 0;
   for (int i = 0; i < 40; ++i) {
@@ -237,7 +228,7 @@ TEST(DrawnAutomata, AllMethodsAgreeWithRowsWrittenOut) {
 }
 
 TEST(Automata, ACounterOfTwoThousandNeedsAllItsStates) {
-  const Methods methods;
+  const BoundCatalog methods;
   const Index n = 2000;  // as many rounds as states: the worst for a refinement by rounds
   std::string states, transitions, outputs;
   for (Index s = 0; s < n; ++s) {

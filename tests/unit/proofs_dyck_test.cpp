@@ -9,7 +9,7 @@ namespace {
 using namespace dyck;
 
 TEST(Dyck, EveryInputOfSmallLengthsKeepsTheClaim) {
-  const Registries r;
+  const Catalog r;
   const std::pair<Index, Index> sizes[] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {2, 3}, {3, 2}};
   for (const std::string name : {"dyck-transformer", "dyck-recogniser"})
     for (const auto& [n, k] : sizes)
@@ -32,7 +32,7 @@ TEST(Dyck, EveryInputOfSmallLengthsKeepsTheClaim) {
 }
 
 TEST(Dyck, WeightsAreNumbersOfTheFormat) {
-  const Registries r;
+  const Catalog r;
   for (const std::string name : {"dyck-transformer", "dyck-recogniser"})
     for (const Arithmetic arithmetic : kComputed)
       for (const Index length : {2, 50, 1000}) {
@@ -79,7 +79,7 @@ std::vector<Token> framed(const std::vector<Token>& word) {
 }
 
 TEST(Dyck, LongWordsAndSingleEditsKeepTheClaim) {
-  const Registries r;
+  const Catalog r;
   constexpr Index kLength = 1000, kDepth = 4;
   for (const std::string name : {"dyck-transformer", "dyck-recogniser"})
     for (const Arithmetic arithmetic : kComputed) {
@@ -99,7 +99,7 @@ TEST(Dyck, LongWordsAndSingleEditsKeepTheClaim) {
 }
 
 TEST(Dyck, OutsideItsRangeItClaimsNothing) {
-  const Registries r;
+  const Catalog r;
   EXPECT_TRUE(make_case(r, {"dyck-transformer", 2, 4, 10000, Arithmetic::float32}));
   EXPECT_TRUE(make_case(r, {"dyck-recogniser", 2, 4, 10000, Arithmetic::float32}));
   // Depths that 8 significant bits cannot tell apart; shares below the normal numbers of float16.

@@ -2,23 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/proofs/certificate.h"
-#include "tests/support/models.h"
+#include "separatrix/nn/model.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks = test::all_blocks();
-  Registry<CertificateMethod> methods{"certificate"};
-  Fixture() {
-    register_tasks(tasks);
-    register_certificates(methods);
-  }
-};
-
-Weights constant_answer(const Fixture& f, const TaskInfo& info, Token answer) {
+Weights constant_answer(const Catalog& f, const TaskInfo& info, Token answer) {
   ModelSpec spec;
   spec.vocab_size = info.vocab_size;
   spec.n_classes = info.n_classes;
@@ -34,7 +24,7 @@ Weights constant_answer(const Fixture& f, const TaskInfo& info, Token answer) {
 /// On every task: the first input, in lexicographic order, on which a constant answer is wrong,
 /// whatever the threads.
 TEST(Exhaustive, FindsTheFirstWrongInputOnAnyNumberOfThreads) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("exhaustive");
   Index tried = 0;
   for (const std::string& name : f.tasks.names()) {
@@ -79,13 +69,11 @@ TEST(Exhaustive, FindsTheFirstWrongInputOnAnyNumberOfThreads) {
 }
 
 TEST(Exhaustive, ManyInputsAreCountedAndTooManyAreLeft) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("exhaustive");
   const Json config = f.tasks.find("index-lookup").resolve({{"alphabet", 2}}, "");
   const auto task = f.tasks.make("index-lookup", config);
-  Registry<Construction> constructions{"construction"};
-  register_constructions(constructions);
-  const auto construction = constructions.make("index-lookup-transformer");
+  const auto construction = f.constructions.make("index-lookup-transformer");
   for (const auto& [n, inputs] :
        std::vector<std::pair<Index, std::string>>{{12, "49152"}, {40, ""}}) {
     const Claim claim = *construction->claim({config, n});

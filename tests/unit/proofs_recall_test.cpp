@@ -8,7 +8,7 @@ namespace {
 constexpr Arithmetic kFormats[] = {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16};
 
 TEST(NearestNeighborTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kArithmetics)
     for (const char* positions : {"last", "all"})
       for (const auto& [d, labels, n] :
@@ -26,7 +26,7 @@ TEST(NearestNeighborTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
 /// One nearest point at a place, all others one step further away and with the opposite label; then
 /// all equally near, where the earliest wins.
 TEST(NearestNeighborTransformer, FindsOneAmongManyAtTheMargin) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kFormats)
     for (const Index n : {7, 8, 9, 31, 33})
       for (const Index d : {1, 8, 12}) {
@@ -57,7 +57,7 @@ TEST(NearestNeighborTransformer, FindsOneAmongManyAtTheMargin) {
 }
 
 TEST(NearestNeighborTransformer, ClaimsWhatFloat32TellsApart) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto construction = r.constructions.make("nearest-neighbor-transformer");
   const auto claim = [&](Index d, Index labels, Index n, Arithmetic arithmetic) {
     return construction->claim(
@@ -73,7 +73,7 @@ TEST(NearestNeighborTransformer, ClaimsWhatFloat32TellsApart) {
 }
 
 TEST(MqarTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kArithmetics)
     for (const bool absent : {false, true})
       for (const bool random : {false, true})
@@ -92,7 +92,7 @@ TEST(MqarTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
 }
 
 TEST(MqarTransformer, IsRightOnSampledLongInputs) {
-  const ConstructionRegistries r;
+  const Catalog r;
   Rng rng(3);
   for (const Arithmetic arithmetic : kFormats)
     for (const auto& [vocab, pairs, n] :
@@ -111,7 +111,7 @@ TEST(MqarTransformer, IsRightOnSampledLongInputs) {
 
 /// Every key that has not occurred, asked where the stored keys are its neighbours.
 TEST(MqarTransformer, AnswersBlankAtAnAbsentKey) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kFormats)
     for (const auto& [vocab, pairs] : {std::pair{8, 1}, {16, 3}, {64, 20}, {256, 64}}) {
       const Json config = {{"vocab_size", vocab}, {"pairs", pairs}};
@@ -141,7 +141,7 @@ TEST(MqarTransformer, AnswersBlankAtAnAbsentKey) {
 }
 
 TEST(InductionTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kArithmetics)
     for (const auto& [q, longest] : {std::pair{1, 9}, {2, 8}, {3, 5}, {5, 3}})
       for (Index n = 2; n <= longest; ++n) {
@@ -155,7 +155,7 @@ TEST(InductionTransformer, IsRightOnEveryShortInputInEveryArithmetic) {
 
 /// The symbol once at a place among its neighbours; nowhere; everywhere with one other follower.
 TEST(InductionTransformer, FindsTheLatestOccurrenceAnywhere) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kFormats)
     for (const Index n : {7, 8, 9, 64, 65, 130})
       for (const Index q : {3, 64, 1000}) {
@@ -178,7 +178,7 @@ TEST(InductionTransformer, FindsTheLatestOccurrenceAnywhere) {
 }
 
 TEST(RecallTransformers, ClaimLongInputsAndRefuseWhatWillNotFit) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto induction = r.constructions.make("induction-transformer");
   const auto mqar = r.constructions.make("mqar-transformer");
   for (const Arithmetic arithmetic : kArithmetics) {
@@ -193,7 +193,7 @@ TEST(RecallTransformers, ClaimLongInputsAndRefuseWhatWillNotFit) {
 }
 
 TEST(RecallTransformers, RefuseATemperatureThatIsTooLow) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto cold = r.constructions.make("induction-transformer", {{"temperature", 0.5}});
   EXPECT_THROW(cold->claim({{{"alphabet", 2}}, 100, Arithmetic::float32}), Error);
 }

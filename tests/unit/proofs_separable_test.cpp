@@ -3,24 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/proofs/certificate.h"
 #include "tests/support/models.h"
+#include "tests/support/registries.h"
 
 // The separable method against all inputs: random models that look sharply or not, in every
 // arithmetic, with the query on either side.
 
 namespace separatrix {
 namespace {
-
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks = test::all_blocks();
-  Registry<CertificateMethod> methods{"certificate"};
-  Fixture() {
-    register_tasks(tasks);
-    register_certificates(methods);
-  }
-};
 
 struct Instance {
   std::unique_ptr<Task> task;
@@ -30,7 +20,7 @@ struct Instance {
 
 /// Weights at random, pulled towards what a trained model does by `sharpness`: queries look at
 /// their position, symbols vote for themselves.
-Instance draw(const Fixture& f, Rng& rng, double sharpness) {
+Instance draw(const Catalog& f, Rng& rng, double sharpness) {
   const Index q = 2 + rng.below(2), n = 1 + rng.below(4);
   const Json config = {{"alphabet", q}, {"query", rng.below(4) > 0 ? "last" : "first"}};
   Instance out;
@@ -68,7 +58,7 @@ Instance draw(const Fixture& f, Rng& rng, double sharpness) {
 }
 
 /// Least margin over all inputs, written plainly in each arithmetic.
-double brute_margin(const Fixture& f, const Instance& x, Arithmetic arithmetic) {
+double brute_margin(const Catalog& f, const Instance& x, Arithmetic arithmetic) {
   double least = INFINITY;
   Model model(x.weights.spec, f.blocks);
   for_each_instance(*x.task, x.claim.length, [&](std::span<const Token> tokens) {
@@ -95,7 +85,7 @@ double brute_margin(const Fixture& f, const Instance& x, Arithmetic arithmetic) 
 }
 
 TEST(Separable, IsTheExactMinimumOfRandomModels) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("separable");
   Rng rng(1);
   Index proved = 0, refuted = 0;
@@ -125,7 +115,7 @@ TEST(Separable, IsTheExactMinimumOfRandomModels) {
 }
 
 TEST(Separable, IsSoundInEveryArithmetic) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("separable");
   for (const Arithmetic arithmetic :
        {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16}) {
@@ -154,7 +144,7 @@ TEST(Separable, IsSoundInEveryArithmetic) {
 }
 
 TEST(Separable, RecheckRejectsWhatWasChanged) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("separable");
   Rng rng(3);
   Index tried = 0;
@@ -188,7 +178,7 @@ TEST(Separable, RecheckRejectsWhatWasChanged) {
 }
 
 TEST(Separable, ResultsDoNotDependOnThreads) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("separable");
   Rng rng(4);
   for (int i = 0; i < 20; ++i) {
@@ -200,7 +190,7 @@ TEST(Separable, ResultsDoNotDependOnThreads) {
 }
 
 TEST(Separable, OtherModelsAndTasksAreUndecidedWithTheReason) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("separable");
   Rng rng(5);
   Instance x = draw(f, rng, 1);

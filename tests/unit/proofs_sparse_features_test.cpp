@@ -37,7 +37,7 @@ std::string random_function(Rng& rng, Index M) {
 }
 
 TEST(SparseFeaturesTransformer, ComputesRandomFunctionsOfRandomFeaturesOnEveryInput) {
-  const ConstructionRegistries r;
+  const Catalog r;
   Rng rng(7);
   for (const Arithmetic arithmetic : kArithmetics)
     for (const Index n : {1, 2, 3, 7})
@@ -57,7 +57,7 @@ TEST(SparseFeaturesTransformer, ComputesRandomFunctionsOfRandomFeaturesOnEveryIn
 }
 
 TEST(SparseFeaturesTransformer, TakesEightBitsAndConstants) {
-  const ConstructionRegistries r;
+  const Catalog r;
   Rng rng(8);
   const std::string wide = random_features(rng, 9, 4, 8);
   for (const char* function : {"or", "parity", "{at-least: 0}", "{values: [0, 0, 0, 0, 0]}",
@@ -69,7 +69,7 @@ TEST(SparseFeaturesTransformer, TakesEightBitsAndConstants) {
 
 /// All features false, or all but one true, and then one changed: the nearest there is.
 TEST(SparseFeaturesTransformer, SeesASingleFeatureAnywhere) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic :
        {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16})
     for (const Index n : {15, 16, 17, 63, 65, 127}) {
@@ -87,7 +87,7 @@ TEST(SparseFeaturesTransformer, SeesASingleFeatureAnywhere) {
 }
 
 TEST(SparseFeaturesTransformer, CountsExactlyFarFromZero) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic :
        {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16})
     for (const char* function : {"parity", "majority", "{exactly: 149}"}) {
@@ -110,7 +110,7 @@ TEST(SparseFeaturesTransformer, CountsExactlyFarFromZero) {
 }
 
 TEST(SparseFeaturesTransformer, SaysWhatItDoesNotCover) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto construction = r.constructions.make(kName);
   Rng rng(9);
   const auto claim = [&](const std::string& features, Index n, Arithmetic arithmetic) {

@@ -6,7 +6,7 @@ namespace separatrix {
 namespace {
 
 TEST(PairTransformers, AreRightOnEveryShortInputInEveryArithmetic) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kArithmetics)
     for (const char* layout : {"halves", "interleaved"}) {
       for (const auto& [q, longest] : {std::pair{2, 8}, {3, 4}, {5, 2}})
@@ -30,7 +30,7 @@ TEST(PairTransformers, AreRightOnEveryShortInputInEveryArithmetic) {
 /// A yes-instance and, for each of the places, the instance that differs from it in one symbol of
 /// y: the nearest there is.
 TEST(PairTransformers, SeeASingleDifferenceAnywhere) {
-  const ConstructionRegistries r;
+  const Catalog r;
   Rng rng(1, RngUse::sample, 0);
   for (const Arithmetic arithmetic :
        {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16})
@@ -56,7 +56,7 @@ TEST(PairTransformers, SeeASingleDifferenceAnywhere) {
 }
 
 TEST(PairTransformers, SeeASingleCommonElementAnywhere) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic :
        {Arithmetic::float32, Arithmetic::bfloat16, Arithmetic::float16})
     for (const Index n : {14, 16, 18, 62, 64, 66, 130})
@@ -79,7 +79,7 @@ TEST(PairTransformers, SeeASingleCommonElementAnywhere) {
 }
 
 TEST(PairTransformers, ClaimTenThousandSymbolsAndRefuseWhatWillNotFit) {
-  const ConstructionRegistries r;
+  const Catalog r;
   for (const Arithmetic arithmetic : kArithmetics) {
     const auto equality = r.constructions.make("string-equality-transformer");
     const auto disjointness = r.constructions.make("set-disjointness-transformer");
@@ -94,7 +94,7 @@ TEST(PairTransformers, ClaimTenThousandSymbolsAndRefuseWhatWillNotFit) {
 }
 
 TEST(PairTransformers, RefuseATemperatureThatIsTooLow) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto cold = r.constructions.make("string-equality-transformer", {{"temperature", 1.0}});
   EXPECT_THROW(cold->claim({{{"alphabet", 2}}, 100, Arithmetic::float32}), Error);
   EXPECT_THROW(r.constructions.make("set-disjointness-transformer", {{"temperature", 3.01}}),
@@ -102,7 +102,7 @@ TEST(PairTransformers, RefuseATemperatureThatIsTooLow) {
 }
 
 TEST(PairTransformers, HaveTheWidthOfTheFormula) {
-  const ConstructionRegistries r;
+  const Catalog r;
   const auto equality = build_case(r, "string-equality-transformer", {{"alphabet", 64}}, 20);
   EXPECT_EQ(equality->built.weights.spec.d_model, 2 * 6 + 2 * 5 + 3);
   const auto disjointness = build_case(r, "set-disjointness-transformer", Json::object(), 20);
