@@ -5,6 +5,7 @@
 #include "separatrix/proofs/certificate.h"
 #include "separatrix/proofs/intervals.h"
 #include "tests/support/models.h"
+#include "tests/support/small_models.h"
 
 namespace separatrix {
 namespace {
@@ -19,39 +20,10 @@ struct Fixture {
   }
 };
 
-ModelSpec small(const std::string& norm, std::vector<LayerSpec> layers, Index q, Index n) {
-  ModelSpec spec;
-  spec.vocab_size = q + n;
-  spec.n_classes = q;
-  spec.d_model = 6;
-  spec.max_length = n + 1;
-  spec.norm = norm;
-  spec.layers = std::move(layers);
-  return spec;
-}
-
-std::vector<ModelSpec> every_kind(Index q, Index n) {
-  const auto layer = [](const char* block, Json config = Json::object(), bool residual = true) {
-    return LayerSpec{.block = block, .config = std::move(config), .residual = residual};
-  };
-  return {small("none", {layer("attention")}, q, n),
-          small("layer", {layer("attention", {{"n_heads", 2}}), layer("mlp")}, q, n),
-          small("rms", {layer("mlp"), layer("attention")}, q, n),
-          small("none", {layer("rnn", Json::object(), false)}, q, n),
-          small("none", {layer("lstm", Json::object(), false)}, q, n)};
-}
-
-double margin_of(const std::vector<double>& logits, Token y) {
-  double least = INFINITY;
-  for (std::size_t c = 0; c < logits.size(); ++c)
-    if (Token(c) != y) least = std::min(least, logits[std::size_t(y)] - logits[c]);
-  return least;
-}
-
 TEST(Intervals, ABoxContainsEveryInputOfIt) {
   const Fixture f;
   Rng rng(1);
-  for (const ModelSpec& spec : every_kind(3, 3))
+  for (const ModelSpec& spec : test::small_models_of_every_kind(3, 3))
     for (int i = 0; i < 6; ++i) {
       const Weights weights = test::random_weights(resolve(spec, f.blocks), f.blocks, rng);
       const BoxModel model(weights, f.blocks);
@@ -67,7 +39,8 @@ TEST(Intervals, ABoxContainsEveryInputOfIt) {
         std::vector<Token> tokens;
         for (const auto& set : box)
           tokens.push_back(set[std::size_t(rng.below(Index(set.size())))]);
-        const double one = margin_of(reference_logits<double>(weights, f.blocks, tokens, 3), y);
+        const double one =
+            test::margin_of(reference_logits<double>(weights, f.blocks, tokens, 3), y);
         EXPECT_GE(one, margin.lower - 1e-9);
         EXPECT_LE(one, margin.upper + 1e-9);
       }
@@ -76,8 +49,8 @@ TEST(Intervals, ABoxContainsEveryInputOfIt) {
       for (const Token s : first) point.push_back({s});
       const auto sharp = model.margin(point, y);
       EXPECT_LT(sharp.upper - sharp.lower, 1e-6);
-      EXPECT_NEAR(sharp.lower, margin_of(reference_logits<double>(weights, f.blocks, first, 3), y),
-                  1e-6);
+      EXPECT_NEAR(sharp.lower,
+                  test::margin_of(reference_logits<double>(weights, f.blocks, first, 3), y), 1e-6);
     }
 }
 
@@ -87,7 +60,7 @@ TEST(Intervals, VerdictsAreThoseOfAllInputs) {
   const auto method = f.methods.make("intervals");
   Rng rng(2);
   Index proved = 0, refuted = 0;
-  for (const ModelSpec& spec : every_kind(2, 2))
+  for (const ModelSpec& spec : test::small_models_of_every_kind(2, 2))
     for (int i = 0; i < 12; ++i) {
       Weights weights = test::random_weights(resolve(spec, f.blocks), f.blocks, rng);
       const auto task = f.tasks.make("index-lookup", {{"alphabet", 2}});
@@ -99,8 +72,9 @@ TEST(Intervals, VerdictsAreThoseOfAllInputs) {
       std::vector<Token> targets(3);
       for_each_instance(*task, 2, [&](std::span<const Token> tokens) {
         task->label(tokens, targets);
-        least = std::min(least, margin_of(reference_logits<double>(weights, f.blocks, tokens, 2),
-                                          targets.back()));
+        least =
+            std::min(least, test::margin_of(reference_logits<double>(weights, f.blocks, tokens, 2),
+                                            targets.back()));
         return true;
       });
       // A claim of less than the least margin must be positive to be kept at all.

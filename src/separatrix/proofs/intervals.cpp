@@ -164,7 +164,9 @@ class Intervals final : public CertificateMethod {
                                          " pairs of query and symbol");
     c.evidence = {{"query_first", form.query_first}, {"position", form.position}, {"trees", trees}};
     c.trusted_base =
-        "MPFR, outward rounding, the plain reference of the blocks on intervals, " + trust_in(form);
+        "the search (MPFR, the plain reference of the blocks on intervals) or its recheck (long "
+        "doubles, the C library's functions within 32 units in the last place), and " +
+        trust_in(form);
     return conclude(std::move(c), margin, form.inputs());
   }
 };

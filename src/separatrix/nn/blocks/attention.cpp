@@ -188,6 +188,13 @@ void softmax_reference(std::vector<S>& s) {
   }
 }
 
+/// 1 / sqrt(dk): no double in general, so intervals contain the real number.
+template <class S>
+S scale_of(Index dk) {
+  if constexpr (std::is_same_v<S, Interval>) return 1.0 / sqrt(Interval(double(dk)));
+  return S(1 / std::sqrt(double(dk)));
+}
+
 /// [n], all zero.
 template <class S>
 std::vector<S> zeros_of(Index n) {
@@ -200,7 +207,7 @@ void Attention::for_averages(std::span<const double> weights, View<const S, 2> x
   const Index T = x.extent[0], D = x.extent[1];
   const AttentionSizes z = sizes({1, T, D});
   const Projections<const double> w(weights.data(), z);
-  const double scale = config_.scale == "none" ? 1 : 1 / std::sqrt(double(z.dk));
+  const S scale = config_.scale == "none" ? S(1.0) : scale_of<S>(z.dk);
   std::vector<S> q = zeros_of<S>(T * z.qk()), k = zeros_of<S>(T * z.qk());
   for (Index t = 0; t < T; ++t) {
     const S* in = x.data + t * D;

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "separatrix/kernels/kernels.h"
 #include "separatrix/nn/buffer.h"
@@ -185,7 +186,10 @@ void Mlp::backward(Shape s, Live live, const float* x, const float* dy, float* d
 
 template <class S>
 S gelu_reference(const S& x) {
-  return x * (0.5 * (1.0 + erf(x * std::sqrt(0.5))));
+  if constexpr (std::is_same_v<S, Interval>)  // contains the real number, which is no double
+    return x * (0.5 * (1.0 + erf(x * sqrt(Interval(0.5)))));
+  else
+    return x * (0.5 * (1.0 + erf(x * std::sqrt(0.5))));
 }
 
 /// sum_i x_i w[i, j] + bias_j. Zero weights are left out: 0 times an unbounded interval is 0.
