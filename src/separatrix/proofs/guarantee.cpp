@@ -39,26 +39,4 @@ double alarm_margin(const Roundings& rounded, double flag) {
   return 2 * answer - 1 - 2 * rounded.affine(2, 1);
 }
 
-double require_temperature(const std::string& construction, double temperature) {
-  if (!(temperature > 0 && temperature <= 16) || std::floor(temperature * 16) != temperature * 16)
-    throw Error(ErrorKind::spec, "the temperature must be a multiple of 1/16 in (0, 16]",
-                construction + "/temperature", "take 4");
-  return temperature;
-}
-
-Claim claim_margin(const ConstructionRequest& request, const std::string& construction,
-                   double derived, double at_most) {
-  if (!(derived > 0))
-    throw Error(ErrorKind::spec,
-                "at length " + std::to_string(request.length) +
-                    " and this temperature the other positions outweigh the right one",
-                construction, "take a shorter length or the temperature 4");
-  Claim claim;
-  claim.task_config = request.task_config;
-  claim.length = request.length;
-  claim.margin = std::min(derived, at_most);
-  claim.arithmetic = request.arithmetic;
-  return claim;
-}
-
 }  // namespace separatrix

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <string>
-
+#include "separatrix/base/index.h"
 #include "separatrix/model/arithmetic.h"
-#include "separatrix/proofs/construction.h"
 
 namespace separatrix {
 
@@ -30,14 +28,5 @@ struct Roundings {
 double alarm_temperature(Index n_tokens);
 /// The margin of those logits when every raised flag is at least `flag` and all others are 0.
 double alarm_margin(const Roundings& rounded, double flag);
-
-/// Temperature of an address head: throws Error(spec) unless it is a multiple of 1/16 in (0, 16]:
-/// so many of the numbers that every format holds.
-double require_temperature(const std::string& construction, double temperature);
-
-/// The claim of at most `at_most`, when the derived margin is positive; throws Error(spec)
-/// otherwise: the other positions and rounding together outweigh the right one.
-Claim claim_margin(const ConstructionRequest& request, const std::string& construction,
-                   double derived, double at_most = 0.5);
 
 }  // namespace separatrix

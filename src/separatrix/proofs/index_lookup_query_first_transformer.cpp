@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "separatrix/proofs/address_construction.h"
 #include "separatrix/proofs/circuit.h"
 #include "separatrix/proofs/guarantee.h"
 #include "separatrix/proofs/symbol_code.h"
@@ -10,28 +11,19 @@ namespace {
 constexpr const char* kName = "index-lookup-query-first-transformer";
 constexpr int kLog2Sharp = 5;  ///< score of the first position in layer 1: 2^5
 
-struct IndexLookupQueryFirstTransformerConfig {
-  double temperature = 4;
-};
-template <class V>
-void visit(V& v, IndexLookupQueryFirstTransformerConfig& c) {
-  v("temperature", c.temperature, "score lost per wrong address bit, halved");
-}
-
 /// Two layers: every position fetches the query's address from the first one, an MLP makes its
 /// digits exact again, and the second layer looks the address up. docs/theory.md, "Index lookup".
 ///
 ///     p   s_0   s_1 .... s_p .... s_{N-1}
 ///     |----------- address ---------> |
 ///                         ^-- looks --|
-class IndexLookupQueryFirstTransformer final : public Construction {
+class IndexLookupQueryFirstTransformer final : public AddressConstruction {
  public:
-  using Config = IndexLookupQueryFirstTransformerConfig;
   explicit IndexLookupQueryFirstTransformer(Config config)
-      : c_(require_temperature(kName, config.temperature)) {}
-
-  std::string task() const override { return "index-lookup"; }
-  ModelClass model_class() const override { return ModelClass::transformer; }
+      : AddressConstruction({.construction = kName,
+                             .task = "index-lookup",
+                             .theorem = "bhattamishra2024 (docs/theory.md, Index lookup)"},
+                            config) {}
 
   std::optional<Claim> claim(const ConstructionRequest& request) const override {
     const auto read = read_config<LookupParameters>(request.task_config, task());
@@ -45,15 +37,12 @@ class IndexLookupQueryFirstTransformer final : public Construction {
     double margin = 0.5 - fetched - rounded.affine(3, 1);  // digits stay clear of 0
     if (margin > 0) {
       // The first position has no address: its score is 0, the right one's is c L.
-      const double leak = address_leak(c_, L) + std::exp(-c_ * double(L));
+      const double leak = address_leak(temperature(), L) + std::exp(-temperature() * double(L));
       const double digit = (1 - leak) / (1 + leak) - rounded.average();
       const double size = double(plan.symbol.width) / 2;
       margin = digit - 2 * rounded.affine(2 * size, size);
     }
-    Claim claim = claim_margin(request, kName, margin);
-    claim.task = task();
-    claim.theorem = "bhattamishra2024 (docs/theory.md, Index lookup)";
-    return claim;
+    return claim_margin(request, margin);
   }
 
   Built build(const ConstructionRequest& request, const Registry<Block>& blocks) const override {
@@ -70,7 +59,9 @@ class IndexLookupQueryFirstTransformer final : public Construction {
     for (Index s = 0; s < q; ++s)
       for (Index i = 0; i < plan.answer.width; ++i)
         head(plan.answer.begin + i, s) = code_sign(s, i) / 2;
-    return {.weights = std::move(w), .slots = plan.circuit.stream().slots(), .temperature = c_};
+    return {.weights = std::move(w),
+            .slots = plan.circuit.stream().slots(),
+            .temperature = temperature()};
   }
 
  private:
@@ -109,7 +100,7 @@ class IndexLookupQueryFirstTransformer final : public Construction {
     circuit.mlp(std::move(whole));
 
     Head look;
-    look.match(exact, address, c_);
+    look.match(exact, address, temperature());
     look.copy(symbol, answer);
     circuit.attention({look});
     return {symbol,
@@ -124,8 +115,6 @@ class IndexLookupQueryFirstTransformer final : public Construction {
             {q + request.length, q, request.length + 1},
             std::move(circuit)};
   }
-
-  double c_;
 };
 
 }  // namespace
