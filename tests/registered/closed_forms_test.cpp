@@ -5,22 +5,15 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/bounds/bound.h"
 #include "separatrix/bounds/closed_forms/closed_form.h"
 #include "separatrix/bounds/recurrent/folding.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<BoundMethod> bounds{"bound"};
-  std::unique_ptr<BoundMethod> method;
-  Fixture() {
-    register_tasks(tasks);
-    register_bounds(bounds);
-    method = bounds.make("closed-form");
-  }
+struct Fixture : BoundCatalog {
+  const std::unique_ptr<BoundMethod> method = bounds.make("closed-form");
 };
 
 /// A task at one length, with all defaults written out.

@@ -5,27 +5,18 @@
 #include <gtest/gtest.h>
 
 #include "separatrix/base/error.h"
-#include "separatrix/bounds/bound.h"
 #include "separatrix/bounds/one_layer/evidence.h"
+#include "tests/support/registries.h"
 
 namespace separatrix::one_layer {
 namespace {
-
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<BoundMethod> bounds{"bound"};
-  Fixture() {
-    register_tasks(tasks);
-    register_bounds(bounds);
-  }
-};
 
 /// A task and a request for it, kept together.
 struct Asked {
   std::unique_ptr<Task> task;
   std::string name;
   Json config;
-  Asked(const Fixture& f, const std::string& task_name, const Json& parameters)
+  Asked(const BoundCatalog& f, const std::string& task_name, const Json& parameters)
       : task(f.tasks.make(task_name, parameters)),
         name(task_name),
         config(f.tasks.find(task_name).resolve(parameters, "")) {}
@@ -108,7 +99,7 @@ struct BruteMatrix {
 };
 
 TEST(OneLayerClosedForms, RowsAreThoseOfTheMatrix) {
-  const Fixture f;
+  const BoundCatalog f;
   Index compared = 0;
   for (const ClosedCase& c : closed_cases())
     for (const Index n : c.lengths) {
@@ -130,7 +121,7 @@ TEST(OneLayerClosedForms, RowsAreThoseOfTheMatrix) {
 }
 
 TEST(OneLayerBounds, WitnessesHoldAndTamperedOnesDoNot) {
-  const Fixture f;
+  const BoundCatalog f;
   Index checked = 0;
   for (const ClosedCase& c : closed_cases())
     for (const Index n : c.lengths) {
@@ -160,7 +151,7 @@ std::set<Index> alice_of(const Evidence& found) {
 }
 
 TEST(OneLayerSearch, FindsNoLessThanTheClosedForms) {
-  const Fixture f;
+  const BoundCatalog f;
   for (const ClosedCase& c : closed_cases())
     for (const Index n : c.lengths) {
       const Asked asked(f, c.name, c.config);
@@ -179,7 +170,7 @@ TEST(OneLayerSearch, FindsNoLessThanTheClosedForms) {
 }
 
 TEST(OneLayerSearch, FindsTheTwoStringsOfInterleavedEquality) {
-  const Fixture f;
+  const BoundCatalog f;
   const Asked asked(f, "string-equality", {{"alphabet", 2}, {"layout", "interleaved"}});
   for (const Index n : {6, 10, 12, 16, 30}) {
     const Evidence found = search_one_layer(asked.at(n), Measure::rows)[0];
@@ -199,7 +190,7 @@ TEST(OneLayerSearch, FindsTheTwoStringsOfInterleavedEquality) {
 }
 
 TEST(OneLayerSearch, FindsOddAndEvenForDyck) {
-  const Fixture f;
+  const BoundCatalog f;
   const Asked asked(f, "bounded-dyck", {{"types", 2}, {"depth", 2}});
   for (const Index n : {6, 8, 16, 24}) {
     const Evidence found = search_one_layer(asked.at(n), Measure::rows)[0];
@@ -213,7 +204,7 @@ TEST(OneLayerSearch, FindsOddAndEvenForDyck) {
 }
 
 TEST(OneLayerSearch, IsTheSameForAnyThreads) {
-  const Fixture f;
+  const BoundCatalog f;
   for (const char* name : {"bounded-dyck", "string-equality"}) {
     const Asked asked(f, name, Json::object());
     for (const Measure measure : {Measure::rows, Measure::leaves}) {
@@ -226,7 +217,7 @@ TEST(OneLayerSearch, IsTheSameForAnyThreads) {
 }
 
 TEST(OneLayerBounds, AnswerForAMillionTokens) {
-  const Fixture f;
+  const BoundCatalog f;
   const std::vector<std::pair<std::string, Json>> tasks = {
       {"string-equality", {{"alphabet", 64}}},
       {"string-equality", {{"alphabet", 64}, {"layout", "interleaved"}}},
@@ -248,7 +239,7 @@ TEST(OneLayerBounds, AnswerForAMillionTokens) {
 }
 
 TEST(OneLayerBounds, LongInputsAreCheckedOnDrawnPairs) {
-  const Fixture f;
+  const BoundCatalog f;
   for (const auto& [name, config] : std::vector<std::pair<std::string, Json>>{
            {"string-equality", {{"alphabet", 5}, {"layout", "interleaved"}}},
            {"set-disjointness", Json::object()},
@@ -305,7 +296,7 @@ TEST(OneLayerBounds, LongInputsAreCheckedOnDrawnPairs) {
 }
 
 TEST(OneLayerBounds, WhatDoesNotFitIsAnErrorThatNamesTheSize) {
-  const Fixture f;
+  const BoundCatalog f;
   const auto message = [&](const Asked& asked, Index n) -> std::string {
     try {
       f.bounds.make("one-layer-margin")->compute(asked.at(n));

@@ -8,6 +8,7 @@
 #include "separatrix/proofs/intervals.h"
 #include "separatrix/proofs/intervals_recheck_network.h"
 #include "tests/support/models.h"
+#include "tests/support/registries.h"
 #include "tests/support/small_models.h"
 
 // The recheck of intervals: its network against the plain reference and against MPFR, and what it
@@ -19,18 +20,9 @@ namespace {
 namespace box = intervals_recheck;
 using box::Real;
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks = test::all_blocks();
-  Registry<CertificateMethod> methods{"certificate"};
-  std::unique_ptr<Task> task;
-  std::unique_ptr<CertificateMethod> method;
-  Fixture() {
-    register_tasks(tasks);
-    register_certificates(methods);
-    task = tasks.make("index-lookup", {{"alphabet", 2}});
-    method = methods.make("intervals");
-  }
+struct Fixture : Catalog {
+  const std::unique_ptr<Task> task = tasks.make("index-lookup", {{"alphabet", 2}});
+  const std::unique_ptr<CertificateMethod> method = methods.make("intervals");
   static Claim claim(Index n) {
     return {"index-lookup", {{"alphabet", 2}}, n, 0, Arithmetic::real, "none"};
   }

@@ -2,26 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include "separatrix/proofs/certificate.h"
 #include "separatrix/proofs/intervals.h"
 #include "tests/support/models.h"
+#include "tests/support/registries.h"
 #include "tests/support/small_models.h"
 
 namespace separatrix {
 namespace {
 
-struct Fixture {
-  Registry<Task> tasks{"task"};
-  Registry<Block> blocks = test::all_blocks();
-  Registry<CertificateMethod> methods{"certificate"};
-  Fixture() {
-    register_tasks(tasks);
-    register_certificates(methods);
-  }
-};
-
 TEST(Intervals, ABoxContainsEveryInputOfIt) {
-  const Fixture f;
+  const Catalog f;
   Rng rng(1);
   for (const ModelSpec& spec : test::small_models_of_every_kind(3, 3))
     for (int i = 0; i < 6; ++i) {
@@ -56,7 +46,7 @@ TEST(Intervals, ABoxContainsEveryInputOfIt) {
 
 /// The bias decides between always and never right, so that both verdicts occur on any model.
 TEST(Intervals, VerdictsAreThoseOfAllInputs) {
-  const Fixture f;
+  const Catalog f;
   const auto method = f.methods.make("intervals");
   Rng rng(2);
   Index proved = 0, refuted = 0;
@@ -90,13 +80,11 @@ TEST(Intervals, VerdictsAreThoseOfAllInputs) {
 /// The construction is right; its proof by boxes must hold, split nothing it need not, and fail
 /// when its tree is cut.
 TEST(Intervals, ProvesAConstructionAndRecheckFollowsItsTrees) {
-  const Fixture f;
-  Registry<Construction> constructions{"construction"};
-  register_constructions(constructions);
+  const Catalog f;
   const auto method = f.methods.make("intervals");
   const Json config = f.tasks.find("index-lookup").resolve({{"alphabet", 2}}, "");
   const auto task = f.tasks.make("index-lookup", config);
-  const auto construction = constructions.make("index-lookup-transformer");
+  const auto construction = f.constructions.make("index-lookup-transformer");
   Claim claim = *construction->claim({config, 4});
   const Weights weights = construction->build({config, 4}, f.blocks).weights;
   claim.arithmetic = Arithmetic::real;

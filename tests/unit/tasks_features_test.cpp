@@ -1,60 +1,21 @@
-// Files of features: what is read and refused; random features against a plain definition; that the
-// streaming reference keeps no more than it must; and what the sampler promises.
+// Random features against a plain definition; that the streaming reference keeps no more than it
+// must; and what the sampler promises.
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "separatrix/base/file.h"
-#include "separatrix/base/hash.h"
-#include "separatrix/bounds/bound.h"
-#include "separatrix/tasks/features.h"
-#include "separatrix/tasks/task.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/features.h"
+#include "tests/support/registries.h"
 
 namespace separatrix {
 namespace {
 
-using testing::HasSubstr;
+using test::features_task;
 using Tokens = std::vector<Token>;
-
-const char* const kFile = R"(features:
-  - {positions: [0, 1], computes: and}
-  - {positions: [4, 2, 3], computes: majority}
-  - positions: [1, 5]
-    table: [0, 1, 1, 1]
-function: or
-)";
-
-/// kFile with one piece of text replaced.
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kFile;
-  const auto at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
-
-void expect_error(const std::string& yaml, const std::string& where, const std::string& what,
-                  const std::string& hint) {
-  SCOPED_TRACE(yaml);
-  try {
-    parse_features(yaml, "f.yaml");
-    ADD_FAILURE() << "no error, wanted: " << what;
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::spec);
-    EXPECT_THAT(e.where(), testing::StartsWith(where)) << e.what();
-    EXPECT_THAT(e.what(), HasSubstr(what));
-    EXPECT_THAT(e.hint(), HasSubstr(hint));
-  }
-}
-
-std::unique_ptr<Task> make(const std::string& features) {
-  Registry<Task> registry("task");
-  register_tasks(registry);
-  return registry.make("sparse-features", {{"features", features}});
-}
 
 Tokens bits_of(std::size_t number, Index n) {
   Tokens bits;
@@ -67,121 +28,6 @@ Token ask(const Task& task, Tokens bits) {
   Tokens targets(bits.size());
   task.label(bits, targets);
   return targets.back();
-}
-
-TEST(FeaturesFile, IsReadAsWritten) {
-  const SparseFeatures f = parse_features(kFile, "f.yaml");
-  ASSERT_EQ(f.size(), 3);
-  EXPECT_EQ(f.features[0].positions, (std::vector<Index>{0, 1}));
-  EXPECT_EQ(f.features[0].table, (std::vector<bool>{false, false, false, true}));
-  EXPECT_EQ(f.features[1].positions, (std::vector<Index>{4, 2, 3}));
-  EXPECT_EQ(f.features[1].table,
-            (std::vector<bool>{false, false, false, true, false, true, true, true}));
-  EXPECT_EQ(f.features[2].table, (std::vector<bool>{false, true, true, true}));
-  EXPECT_EQ(f.values, (std::vector<bool>{false, true, true, true}));
-  EXPECT_EQ(f.n_positions(), 6);
-}
-
-// Row 1 of a table is the one in which only the last position's bit is 1.
-TEST(FeaturesFile, TheFirstPositionIsTheHighestDigit) {
-  const SparseFeatures f =
-      parse_features("{features: [{positions: [2, 0], table: [0, 1, 0, 0]}], function: or}", "f");
-  EXPECT_TRUE(f.answer(Tokens{1, 0, 0}));
-  EXPECT_FALSE(f.answer(Tokens{0, 0, 1}));
-}
-
-TEST(FeaturesFile, FunctionsAreTabulatedByTheirWords) {
-  const std::map<std::string, std::pair<std::vector<bool>, std::string>> expected = {
-      {"or", {{false, true, true, true}, "at least 1"}},
-      {"and", {{false, false, false, true}, "all"}},
-      {"majority", {{false, false, true, true}, "more than half"}},
-      {"parity", {{false, true, false, true}, "an odd number"}},
-      {"{at-least: 0}", {{true, true, true, true}, "at least 0"}},
-      {"{at_least: 2}", {{false, false, true, true}, "at least 2"}},
-      {"{exactly: 0}", {{true, false, false, false}, "exactly 0"}},
-      {"{values: [1, 0, 0, 1]}", {{true, false, false, true}, "one of the listed numbers"}}};
-  for (const auto& [words, function] : expected) {
-    const SparseFeatures f = parse_features(with("function: or", "function: " + words), "f");
-    EXPECT_EQ(f.values, function.first) << words;
-    EXPECT_EQ(f.condition, function.second);
-  }
-}
-
-TEST(FeaturesFile, ErrorsNameTheLineAndTheFix) {
-  expect_error("", "f.yaml", "expected a map", "");
-  expect_error("[1]", "f.yaml", "expected a map", "");
-  expect_error("features: [a\n", "f.yaml:2", "not YAML", "");
-  expect_error(with("function: or\n", ""), "f.yaml", "this field is missing", "shows a file");
-  expect_error("{function: or}", "f.yaml", "this field is missing", "shows a file");
-  expect_error("{features: [], function: or}", "f.yaml:1", "expected a list", "for example");
-  expect_error("{features: [3], function: or}", "f.yaml:1", "expected a map", "");
-  expect_error(with("function", "functoin"), "f.yaml:6", "unknown key", "'function'");
-  expect_error(with("function: or", "function: orr"), "f.yaml:6", "unknown value 'orr'", "'or'");
-  expect_error(with("function: or", "function: [1]"), "f.yaml:6", "expected text", "");
-  expect_error(with("function: or", "function: {}"), "f.yaml:6", "one of at-least", "for example");
-  expect_error(with("function: or", "function: {exactly: 1, at-least: 1}"), "f.yaml:6",
-               "one of at-least", "for example");
-  expect_error(with("function: or", "function: {at-lest: 1}"), "f.yaml:6", "unknown key",
-               "'at-least'");
-  expect_error(with("function: or", "function: {at-least: 4}"), "f.yaml:6", "value 4 is out",
-               "from 0 to 3");
-  expect_error(with("function: or", "function: {exactly: -1}"), "f.yaml:6", "value -1 is out",
-               "from 0 to 3");
-  expect_error(with("function: or", "function: {values: [0, 1, 0]}"), "f.yaml:6",
-               "has 3 values, not 4", "one for each");
-  expect_error(with("function: or", "function: {values: [0, 1, 0, 2]}"), "f.yaml:6",
-               "value 2 is out", "from 0 to 1");
-  expect_error(with("function: or", "function: {values: null}"), "f.yaml:6", "is missing", "");
-  expect_error(with("computes: and", "compute: and"), "f.yaml:2", "unknown key", "'computes'");
-  expect_error(with("computes: and", "computes: nand"), "f.yaml:2", "unknown value", "'and'");
-  expect_error(with("computes: and", "computes: 1"), "f.yaml:2", "expected text", "");
-  expect_error(with(", computes: and", ""), "f.yaml:2", "either computes or table", "example");
-  expect_error(with("computes: and", "computes: and, table: [0, 0, 0, 1]"), "f.yaml:2",
-               "either computes or table", "example");
-  expect_error(with("positions: [0, 1], ", ""), "f.yaml:2", "this field is missing", "shows");
-  expect_error(with("[4, 2, 3]", "[4, 2, 4]"), "f.yaml:3", "position 4 is listed twice", "once");
-  expect_error(with("[4, 2, 3]", "[]"), "f.yaml:3", "expected a list", "for example");
-  expect_error(with("[4, 2, 3]", "4"), "f.yaml:3", "expected a list", "for example");
-  expect_error(with("[4, 2, 3]", "[4, 2.5]"), "f.yaml:3", "a whole number, got 2.5", "");
-  expect_error(with("[4, 2, 3]", "[4, -2]"), "f.yaml:3", "value -2 is out", "from 0");
-  expect_error(with("[4, 2, 3]", "[16777215]"), "f.yaml:3", "is out of range", "to 16777214");
-  expect_error(with("[4, 2, 3]", "[0, 1, 2, 3, 4, 5, 6, 7, 8]"), "f.yaml:3", "more than 8 bits",
-               "split");
-  expect_error(with("[0, 1, 1, 1]", "[0, 1, 1]"), "f.yaml:5", "has 3 values, not 4", "one for");
-  expect_error(with("[0, 1, 1, 1]", "[0, 1, 1, 2]"), "f.yaml:5", "value 2 is out", "to 1");
-  expect_error(with("[0, 1, 1, 1]", "[0, 1, 1, true]"), "f.yaml:5", "a whole number", "");
-}
-
-TEST(FeaturesFile, TheTaskReadsAFileOrItsTextAndKnowsItsLengths) {
-  const TempDir dir;
-  const std::string path = dir.path() + "/features.yaml";
-  write_file_atomic(path, kFile);
-  const auto task = make(path);
-  EXPECT_EQ(task->fingerprint(), sha256(kFile));
-  EXPECT_EQ(make("{features: [{positions: [0], computes: or}], function: or}")->fingerprint(), "");
-  EXPECT_NO_THROW(task->check_length(6));
-  for (const Index length : {Index{1}, Index{5}}) {
-    try {
-      task->check_length(length);
-      FAIL();
-    } catch (const Error& e) {
-      EXPECT_EQ(e.hint(), "choose a length from 6 to 16777215");
-    }
-    EXPECT_THROW(read_features({{"features", path}}, length), Error);
-  }
-  EXPECT_EQ(task->describe(6),
-            "6 bits; answer at the end whether so many of 3 features of up to 3 bits hold: at "
-            "least 1");
-  EXPECT_EQ(read_features({{"features", path}}, 6).features[1].positions,
-            (std::vector<Index>{4, 2, 3}));
-  EXPECT_EQ(read_features(Json::object(), 5).size(), 4);
-  EXPECT_THROW(read_features(Json::object(), 1), Error);
-  try {
-    make(dir.path() + "/other.yaml");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::io);
-  }
 }
 
 /// Random features on n bits as a file, and the answer by a definition of its own: of strings.
@@ -242,7 +88,7 @@ TEST(RandomFeatures, LabelStreamingAndChanceAgreeWithThePlainDefinition) {
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     const RandomFeatures random(seed);
     SCOPED_TRACE(random.text);
-    const auto task = make(random.text);
+    const auto task = features_task(random.text);
     const Index N = random.n;
     const auto reader = task->streaming(N);
     std::set<int> answers;
@@ -268,16 +114,13 @@ TEST(RandomFeatures, LabelStreamingAndChanceAgreeWithThePlainDefinition) {
 }
 
 TEST(RandomFeatures, LayeredMergeCountsWhatFoldingCounts) {
-  Registry<Task> tasks("task");
-  Registry<BoundMethod> bounds("bound");
-  register_tasks(tasks);
-  register_bounds(bounds);
-  const auto folding = bounds.make("folding"), layered = bounds.make("layered-merge");
+  const BoundCatalog f;
+  const auto folding = f.bounds.make("folding"), layered = f.bounds.make("layered-merge");
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     const RandomFeatures random(seed);
     SCOPED_TRACE(random.text);
     const Json config = {{"features", random.text}};
-    const auto task = tasks.make("sparse-features", config);
+    const auto task = f.tasks.make("sparse-features", config);
     const BoundRequest request{
         .task = *task, .task_name = "sparse-features", .task_config = config, .length = random.n};
     const auto all = folding->compute(request), some = layered->compute(request);
@@ -306,25 +149,26 @@ std::vector<std::size_t> states(const Task& task, Index length) {
 // By hand: what must be known about the bits so far.
 TEST(FeatureReader, KeepsNoMoreThanItMust) {
   // Neighbours, or: yes already, or else the last bit.
-  EXPECT_EQ(states(*make(""), 6), (std::vector<std::size_t>{1, 2, 3, 3, 3, 3, 2}));
-  EXPECT_EQ(states(*make(""), 2000)[1000], 3U);
+  EXPECT_EQ(states(*features_task(""), 6), (std::vector<std::size_t>{1, 2, 3, 3, 3, 3, 2}));
+  EXPECT_EQ(states(*features_task(""), 2000)[1000], 3U);
   const std::string pairs =
       "{features: [{positions: [0, 3], computes: xor}, {positions: [1, 4], computes: xor}, "
       "{positions: [2, 5], computes: xor}], function: ";
   // Three bits; then no already, or else those that still wait for their partner.
-  EXPECT_EQ(states(*make(pairs + "and}"), 6), (std::vector<std::size_t>{1, 2, 4, 8, 5, 3, 2}));
+  EXPECT_EQ(states(*features_task(pairs + "and}"), 6),
+            (std::vector<std::size_t>{1, 2, 4, 8, 5, 3, 2}));
   // xor of six bits as one feature: its residual is one bit, not the bits.
-  EXPECT_EQ(states(*make("{features: [{positions: [5, 1, 0, 2, 3, 4], computes: xor}], "
-                         "function: or}"),
+  EXPECT_EQ(states(*features_task("{features: [{positions: [5, 1, 0, 2, 3, 4], computes: xor}], "
+                                  "function: or}"),
                    6),
             (std::vector<std::size_t>{1, 2, 2, 2, 2, 2, 2}));
   // The count matters only as far as it can decide: modulo 2, and up to the threshold.
   std::string single;
   for (int i = 0; i < 9; ++i)
     single += (i > 0 ? ", " : "") + ("{positions: [" + std::to_string(i)) + "], computes: or}";
-  EXPECT_EQ(states(*make("{features: [" + single + "], function: parity}"), 9),
+  EXPECT_EQ(states(*features_task("{features: [" + single + "], function: parity}"), 9),
             (std::vector<std::size_t>{1, 2, 2, 2, 2, 2, 2, 2, 2, 2}));
-  EXPECT_EQ(states(*make("{features: [" + single + "], function: {at-least: 2}}"), 9),
+  EXPECT_EQ(states(*features_task("{features: [" + single + "], function: {at-least: 2}}"), 9),
             (std::vector<std::size_t>{1, 2, 3, 3, 3, 3, 3, 3, 3, 2}));
 }
 
@@ -357,7 +201,7 @@ Shares shares(const Task& task, Index length) {
 TEST(FeatureSampler, HalfIsYesAndHalfOfEachIsOneBitFromTheOther) {
   const double sigma = std::sqrt(0.25 / 2000);
   // Of uniform bits, nearly none have no two neighbouring ones, and nearly none have just two.
-  const Shares pairs = shares(*make(""), 60);
+  const Shares pairs = shares(*features_task(""), 60);
   EXPECT_NEAR(pairs.yes, 0.5, 5 * sigma);
   EXPECT_GT(pairs.near_no, 0.5);
   EXPECT_GT(pairs.near_yes, 0.45);
@@ -369,7 +213,7 @@ TEST(FeatureSampler, HalfIsYesAndHalfOfEachIsOneBitFromTheOther) {
         "{positions: [" + std::to_string(i) + ", " + std::to_string(39 - i) + "], computes: xor}, ";
   const std::string xors = "{features: [" + list + "], function: ";
   for (const char* function : {"and", "{exactly: 3}", "{at-least: 19}", "parity", "majority"}) {
-    const Shares s = shares(*make(xors + function + "}"), 40);
+    const Shares s = shares(*features_task(xors + function + "}"), 40);
     EXPECT_NEAR(s.yes, 0.5, 5 * sigma) << function;
     EXPECT_GT(s.near_no, 0.45) << function;
     EXPECT_GT(s.near_yes, 0.45) << function;
@@ -392,7 +236,7 @@ TEST(FeatureSampler, FindsInputsThatUniformBitsDoNot) {
     for (Index row = 0; row < 8; ++row) table.push_back(row == excluded ? 0 : 1);
     list += Json{{"positions", positions}, {"table", table}}.dump() + ", ";
   }
-  const auto task = make("{features: [" + list + "], function: and}");
+  const auto task = features_task("{features: [" + list + "], function: and}");
   EXPECT_EQ(task->chance(kBits), 0.5);
   Tokens tokens(kBits + 1);
   std::set<Tokens> yes;
@@ -408,7 +252,7 @@ TEST(FeatureSampler, FindsInputsThatUniformBitsDoNot) {
 }
 
 TEST(FeatureSampler, LongInputsOfTheDefaultTakeMilliseconds) {
-  const auto task = make("");
+  const auto task = features_task("");
   Rng rng(1);
   Tokens tokens(100001);
   std::set<Token> answers;
