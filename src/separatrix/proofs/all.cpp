@@ -40,6 +40,7 @@ void register_position_only(Registry<CertificateMethod>& methods);
 void register_executed(Registry<CertificateMethod>& methods);
 void register_separable(Registry<CertificateMethod>& methods);
 void register_dataflow(Registry<CertificateMethod>& methods);
+void register_pair_dataflow(Registry<CertificateMethod>& methods);
 void register_state_graph(Registry<CertificateMethod>& methods);
 void register_layered(Registry<CertificateMethod>& methods);
 void register_prefix_scan(Registry<CertificateMethod>& methods);
@@ -52,6 +53,7 @@ void register_certificates(Registry<CertificateMethod>& methods) {
   register_executed(methods);
   register_separable(methods);
   register_dataflow(methods);
+  register_pair_dataflow(methods);
   register_state_graph(methods);
   register_layered(methods);
   register_prefix_scan(methods);

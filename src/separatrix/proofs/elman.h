@@ -38,12 +38,21 @@ class Elman {
   /// logit(target) - best other logit; NaN when a sum may be rounded.
   double margin(const std::uint64_t* state, Token target) const;
 
- private:
+  /// What enters a unit's sum: a weight from another unit, or what a token puts there.
   struct Drive {
     Index unit = 0;
     double value = 0;
   };
+  // The sums themselves, for methods that follow more than one state at a time.
+  bool holds_bits() const { return bits_; }
+  Index classes() const { return C_; }
+  double bias(Index u) const { return bias_[std::size_t(u)]; }
+  const std::vector<Drive>& drives(Token token) const { return drives_[std::size_t(token)]; }
+  double recurrent(Index from, Index to) const { return double(w_h_[std::size_t(from * D_ + to)]); }
+  double head(Index u, Index target) const { return double(head_[std::size_t(u * C_ + target)]); }
+  double head_bias(Index target) const { return head_bias_[std::size_t(target)]; }
 
+ private:
   void read(const Weights& weights);
   bool is_exact(double state_grid, double largest) const;
   float after(double sum) const;
