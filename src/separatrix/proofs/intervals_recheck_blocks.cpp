@@ -66,6 +66,7 @@ class Attention final : public Layer {
       for (Index i = h * K_; i < (h + 1) * K_; ++i)
         products.push_back(calculus.product(query[std::size_t(i)], keys[j][std::size_t(i)]));
       std::vector<Term> terms;
+      terms.reserve(products.size());
       for (const Number& product : products) terms.push_back({1, &product});
       Number score = calculus.sum(terms);
       out.push_back(divided_ ? calculus.product(score, scale) : std::move(score));
@@ -84,6 +85,7 @@ class Attention final : public Layer {
         others.push_back(calculus.apply(Function::exp, calculus.sum(difference)));
       }
       std::vector<Term> terms;
+      terms.reserve(others.size());
       for (const Number& other : others) terms.push_back({1, &other});
       Number sum = calculus.sum(terms, 1);
       sum.range.lo = std::max(sum.range.lo, 1.0L);

@@ -52,6 +52,7 @@ std::vector<Number> normed(const Weights& weights, const std::string& prefix,
   const Real D = Real(x.size());
   const Number part = calculus.apply(Function::reciprocal, Number::point(D));
   std::vector<Term> all;
+  all.reserve(x.size());
   for (const Number& entry : x) all.push_back({1, &entry});
   if (kind == "layer") {
     const Number mean = calculus.product(calculus.sum(all), part);
@@ -63,6 +64,7 @@ std::vector<Number> normed(const Weights& weights, const std::string& prefix,
     x = std::move(centred);
   }
   std::vector<Number> squares;
+  squares.reserve(x.size());
   for (const Number& entry : x) squares.push_back(calculus.square(entry));
   for (std::size_t d = 0; d < x.size(); ++d) all[d].x = &squares[d];
   const Number power = calculus.product(calculus.sum(all), part);

@@ -48,7 +48,7 @@ class RuleBook {
   }
 
  private:
-  static std::function<Tokens(const Class&)> digits_as(Tokens symbols) {
+  static std::function<Tokens(const Class&)> digits_as(const Tokens& symbols) {
     return [symbols](const Class& c) {
       Tokens out;
       for (const Index digit : c.digits) out.push_back(symbols[std::size_t(digit)]);

@@ -192,10 +192,10 @@ S gelu_reference(const S& x) {
     return x * (0.5 * (1.0 + erf(x * std::sqrt(0.5))));
 }
 
-/// sum_i x_i w[i, j] + bias_j. Zero weights are left out: 0 times an unbounded interval is 0.
+/// bias + sum_i x_i w[i, j]. Zero weights are left out: 0 times an unbounded interval is 0.
 template <class S>
-S affine(const S* x, Index n, const double* w, Index ld, Index j, const double* bias) {
-  S sum(bias == nullptr ? 0.0 : bias[j]);
+S affine(const S* x, Index n, const double* w, Index ld, Index j, double bias) {
+  S sum(bias);
   for (Index i = 0; i < n; ++i)
     if (w[i * ld + j] != 0) sum += x[i] * w[i * ld + j];
   return stored(sum);
@@ -205,20 +205,22 @@ template <class S>
 void Mlp::run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const {
   const Index T = x.extent[0], D = x.extent[1], F = hidden_width(D);
   const auto p = split(w.data(), D);
+  const auto bias = [&](const double* values, Index j) { return config_.bias ? values[j] : 0.0; };
   std::vector<S> hidden(std::size_t(F), S(0));
   for (Index t = first; t < T; ++t) {
     const S* in = x.data + t * D;
     for (Index f = 0; f < F; ++f) {
-      const S a = affine(in, D, p.in, F, f, p.in_bias);
+      const S a = affine(in, D, p.in, F, f, bias(p.in_bias, f));
       S& h = hidden[std::size_t(f)];
       if (p.gate != nullptr) {
-        const S g = affine<S>(in, D, p.gate, F, f, nullptr);
+        const S g = affine(in, D, p.gate, F, f, 0.0);
         h = stored(g * sigmoid(g) * a);
       } else {
         h = config_.activation == "relu" ? relu(a) : stored(gelu_reference(a));
       }
     }
-    for (Index d = 0; d < D; ++d) y(t, d) = affine(hidden.data(), F, p.out, D, d, p.out_bias);
+    for (Index d = 0; d < D; ++d)
+      y(t, d) = affine(hidden.data(), F, p.out, D, d, bias(p.out_bias, d));
   }
 }
 
