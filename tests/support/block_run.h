@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
@@ -79,6 +80,16 @@ inline BlockOutput run_block(const Block& block, const BlockInput& in) {
                  {in.w.data(), out.dw.data(), cache.data(), scratch.data()});
   EXPECT_TRUE(cache.intact()) << "wrote beyond cache_size";
   EXPECT_TRUE(scratch.intact()) << "wrote beyond scratch_size";
+  // Where nothing is kept: the same outputs from less memory.
+  std::vector<float> y(x.size(), kUntouched);
+  const Index smaller = block.forward_cache_size(s, in.live());
+  EXPECT_LE(smaller, block.cache_size(s));
+  Guarded brief(smaller, kNan);
+  std::fill_n(scratch.data(), block.scratch_size(s), kNan);
+  block.forward(s, in.live(), x.data(), y.data(),
+                {in.w.data(), nullptr, brief.data(), scratch.data(), /*kept=*/false});
+  EXPECT_EQ(std::memcmp(y.data(), out.y.data(), y.size() * sizeof(float)), 0) << "kept or not";
+  EXPECT_TRUE(brief.intact()) << "wrote beyond forward_cache_size";
   for (float& v : out.dw) v -= 1;
   for (std::size_t i = 0; i < out.dx.size(); ++i)
     if (out.needed[i / std::size_t(s.D)]) out.dx[i] -= 1;

@@ -98,6 +98,20 @@ TEST(IndexLookup, BrokenWeightsAreNeverProved) {
     }
 }
 
+/// A counterexample is run at the row that is asked alone: all pairs of rows would take 40 GB.
+TEST(IndexLookup, BrokenWeightsOfManyPositionsAreRefuted) {
+  const Catalog f;
+  constexpr Index kN = 100'000;
+  Case c = make(f, kQueryLast, {{"alphabet", 4}}, kN, Arithmetic::float32);
+  const Index D = c.weights.spec.d_model, key = 2;
+  float& sign = c.weights["positions"][std::size_t(kN / 3 * D + key)];
+  sign = -sign;
+  const Certificate v = certify(c.claim, c.subject(f), f.methods, "position-only");
+  ASSERT_EQ(v.verdict, Verdict::refuted) << v.reason;
+  EXPECT_LE(v.margin, 0);
+  EXPECT_EQ(recheck(v, c.subject(f), f.methods), "");
+}
+
 TEST(IndexLookup, AForgedMarginIsRejected) {
   const Catalog f;
   const Case c = make(f, kQueryLast, {{"alphabet", 4}}, 5000, Arithmetic::bfloat16);

@@ -10,8 +10,8 @@
 namespace separatrix {
 namespace {
 
-/// One line of input -> one batch of a single sequence with every position asked.
-Batch read_tokens(const std::string& line, const ModelSpec& spec, Index line_number) {
+/// One line of input -> one batch of a single sequence with every position asked, or only the last.
+Batch read_tokens(const std::string& line, const ModelSpec& spec, bool last, Index line_number) {
   const std::string where = "standard input, line " + std::to_string(line_number);
   const Json json = parse_json(line, where);
   if (!json.is_object() || !json.contains("tokens") || !json.at("tokens").is_array() ||
@@ -33,7 +33,7 @@ Batch read_tokens(const std::string& line, const ModelSpec& spec, Index line_num
                               spec.vocab_size - 1),
                   where);
     batch.tokens[t] = tokens[t].get<Token>();
-    batch.targets[t] = 0;  // asked
+    batch.targets[t] = last && t + 1 < tokens.size() ? kIgnore : 0;  // 0: asked
   }
   return batch;
 }
@@ -44,10 +44,13 @@ Batch read_tokens(const std::string& line, const ModelSpec& spec, Index line_num
 void add_predict(Command command, Session& session) {
   struct Options {
     std::string file, arithmetic = "float32";
+    bool last = false;
   };
   auto o = std::make_shared<Options>();
   command.argument("FILE", o->file, "a model file; inputs {\"tokens\":[...]} on standard input");
   command.option("arithmetic", o->arithmetic, "float32, bfloat16 or float16");
+  command.flag("last", o->last,
+               "only the last position: one row of logits, memory linear in length");
   command.run([o, &session] {
     const Arithmetic arithmetic = read_arithmetic(o->arithmetic, "--arithmetic");
     if (arithmetic == Arithmetic::real)
@@ -60,17 +63,16 @@ void add_predict(Command command, Session& session) {
     std::string line;
     for (Index number = 1; std::getline(std::cin, line) && !session.stop; ++number) {
       if (line.empty()) continue;
-      const Batch batch = read_tokens(line, spec, number);
+      const Batch batch = read_tokens(line, spec, o->last, number);
       if (is_emulated(arithmetic)) {
-        const auto emulated =
-            emulated_logits(file.weights, session.catalogue.blocks, batch.tokens, arithmetic);
+        const auto emulated = emulated_logits(file.weights, session.catalogue.blocks, batch.tokens,
+                                              arithmetic, o->last ? batch.T - 1 : 0);
         logits.assign(emulated.begin(), emulated.end());
       } else {
         model.logits(file.weights.values, batch, logits);
       }
       Json rows = Json::array(), prediction = Json::array();
-      for (Index t = 0; t < batch.T; ++t) {
-        const auto row = logits.begin() + t * spec.n_classes;
+      for (auto row = logits.begin(); row != logits.end(); row += spec.n_classes) {
         rows.push_back(std::vector<float>(row, row + spec.n_classes));
         prediction.push_back(std::max_element(row, row + spec.n_classes) - row);
       }

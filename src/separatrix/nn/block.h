@@ -38,6 +38,9 @@ struct Slots {
   float* dw = nullptr;       ///< their gradients (accumulated); null in forward
   float* cache = nullptr;    ///< cache_size(shape) floats kept from forward to one backward
   float* scratch = nullptr;  ///< scratch_size(shape) floats, free to use within one call
+  /// A backward will follow this forward; else cache may hold forward_cache_size floats only, and
+  /// nothing in it is needed again.
+  bool kept = true;
 };
 
 /// How information moves between the positions of a sequence.
@@ -58,6 +61,9 @@ class Block {
   virtual std::vector<ParamSpec> params(Index d_model) const = 0;
   virtual Index cache_size(Shape shape) const = 0;
   virtual Index scratch_size(Shape shape) const = 0;
+  /// Floats of cache for a forward of these rows that no backward follows: at most
+  /// cache_size(shape).
+  virtual Index forward_cache_size(Shape shape, Live /*live*/) const { return cache_size(shape); }
   /// Sequences that profit from running together in one tile (recurrences: 16 to 64; else 1).
   virtual Index lockstep() const { return 1; }
 

@@ -51,13 +51,16 @@ struct Model::Plan {
 
   /// Calls visit(tile) for each tile of sequences [begin, end) in which something is asked.
   template <class Visit>
-  void for_each_tile(const Batch& batch, Index begin, Index end, const Visit& visit) {
+  void for_each_tile(const Batch& batch, Index begin, Index end, bool kept, const Visit& visit) {
     check_fits(program.spec, batch);
     assert(0 <= begin && begin <= end && end <= batch.B);
     const Index sequences = tile_sequences(batch);
-    tile.reserve(program, std::min(sequences, batch.B), batch.T);
-    for (Index b = begin; b < end; b += sequences)
-      if (tile.enter(program, batch, b, std::min(b + sequences, end))) visit(tile);
+    if (kept) tile.reserve(program, std::min(sequences, batch.B), batch.T);
+    for (Index b = begin; b < end; b += sequences) {
+      if (!tile.enter(program, batch, b, std::min(b + sequences, end))) continue;
+      if (!kept) tile.reserve_forward(program);
+      visit(tile);
+    }
   }
 
   /// Remembers the last answer: batches of one training run are all alike.
@@ -87,7 +90,7 @@ Index Model::n_parameters() const { return plan_->program.n_parameters; }
 void Model::logits(std::span<const float> w, const Batch& batch, std::vector<float>& out) {
   assert(Index(w.size()) == n_parameters());
   out.clear();
-  plan_->for_each_tile(batch, 0, batch.B, [&](Tile& tile) {
+  plan_->for_each_tile(batch, 0, batch.B, /*kept=*/false, [&](Tile& tile) {
     tile.forward(plan_->program, w.data());
     const std::span<const float> logits = tile.logits();
     out.insert(out.end(), logits.begin(), logits.end());
@@ -98,7 +101,7 @@ double Model::forward_backward(std::span<const float> w, const Batch& batch, Ind
                                float scale, std::span<float> dw) {
   assert(Index(w.size()) == n_parameters() && dw.size() == w.size());
   double loss = 0;
-  plan_->for_each_tile(batch, begin, end, [&](Tile& tile) {
+  plan_->for_each_tile(batch, begin, end, /*kept=*/true, [&](Tile& tile) {
     tile.forward(plan_->program, w.data());
     loss += tile.loss(scale);
     tile.backward(plan_->program, w.data(), dw.data());

@@ -56,7 +56,8 @@ class Model {
 
   Index n_parameters() const;
 
-  /// Logits at the positions where targets != kIgnore, [n_asked, n_classes], in row order.
+  /// Logits at the positions where targets != kIgnore, [n_asked, n_classes], in row order. Memory
+  /// is linear in T and the asked positions.
   void logits(std::span<const float> w, const Batch& batch, std::vector<float>& out);
 
   /// Sum (not mean) of the cross-entropies in nats over the asked positions of sequences [begin,

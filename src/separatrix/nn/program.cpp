@@ -65,8 +65,8 @@ Index Program::touched_floats(Index T, Index asked) const {
     storage[i].reserve(std::size_t(T));
     const Live in = layers[i].block->needs(one, live, storage[i]);
     // A block caches something for the rows it reads and something for those it writes.
-    const Index cache = layers[i].block->cache_size(one);
-    floats += cache * (in.count(one) + live.count(one)) / (2 * T);
+    const double cache = double(layers[i].block->cache_size(one));  // quadratic in T for attention
+    floats += Index(cache * double(in.count(one) + live.count(one)) / double(2 * T));
     floats += in.count(one) * copies * spec.d_model;
     live = in;
   }

@@ -34,36 +34,52 @@ Norm norm_of(const Program& program, const float* gain) {
 }  // namespace
 
 void Tile::reserve(const Program& program, Index sequences, Index T) {
-  const ModelSpec& spec = program.spec;
-  const Shape most{sequences, T, spec.d_model};
-  const Index activations = most.rows() * spec.d_model;
+  const Shape most{sequences, T, program.spec.d_model};
+  Sizes sizes{.rows = most.rows(), .asked = most.rows()};
   stages_.resize(program.layers.size() + 1);
-  Index scratch = 0;
-  for (const auto& layer : program.layers)
-    scratch = std::max(scratch, layer.block->scratch_size(most));
+  for (std::size_t i = 0; i < program.layers.size(); ++i) {
+    const Block& block = *program.layers[i].block;
+    stages_[i].cache_size = block.cache_size(most);
+    sizes.scratch = std::max(sizes.scratch, block.scratch_size(most));
+  }
+  lay_out(program, sizes);
+  for (Stage& stage : stages_) stage.storage.reserve(std::size_t(most.rows()));
+  asked_.reserve(std::size_t(most.rows()));
+  targets_.reserve(std::size_t(most.rows()));
+}
 
-  const auto lay_out = [&](float* base) {
+void Tile::reserve_forward(const Program& program) {
+  Sizes sizes{.rows = shape_.rows(), .asked = n_asked(), .kept = false};
+  for (std::size_t i = 0; i < program.layers.size(); ++i) {
+    const Block& block = *program.layers[i].block;
+    stages_[i].cache_size = block.forward_cache_size(shape_, stages_[i + 1].live);
+    sizes.scratch = std::max(sizes.scratch, block.scratch_size(shape_));
+  }
+  lay_out(program, sizes);
+}
+
+void Tile::lay_out(const Program& program, const Sizes& sizes) {
+  const Index D = program.spec.d_model, activations = sizes.rows * D;
+  kept_ = sizes.kept;
+  const auto divide = [&](float* base) {
     Index end = 0;
     const auto take = [&](Index n) { return slice(base, end, n); };
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       Stage& stage = stages_[i];
       stage.x = take(activations);
       stage.normed = program.has_norms() ? take(activations) : stage.x;
-      stage.stats = take(2 * most.rows());
-      if (i < program.layers.size()) stage.cache = take(program.layers[i].block->cache_size(most));
+      stage.stats = take(2 * sizes.rows);
+      stage.cache = take(stage.cache_size);
     }
-    dx_ = take(activations);
-    dnormed_ = take(activations);
-    features_ = take(activations);
-    logits_ = take(most.rows() * spec.n_classes);
-    scratch_ = take(scratch);
+    if (kept_) dx_ = take(activations);
+    if (kept_) dnormed_ = take(activations);
+    features_ = take(sizes.asked * D);
+    logits_ = take(sizes.asked * program.spec.n_classes);
+    scratch_ = take(sizes.scratch);
     return end;
   };
-  arena_.reserve(lay_out(nullptr));
-  lay_out(arena_.data());
-  for (Stage& stage : stages_) stage.storage.reserve(std::size_t(most.rows()));
-  asked_.reserve(std::size_t(most.rows()));
-  targets_.reserve(std::size_t(most.rows()));
+  arena_.reserve(divide(nullptr));
+  divide(arena_.data());
 }
 
 bool Tile::enter(const Program& program, const Batch& batch, Index begin, Index end) {
@@ -71,6 +87,8 @@ bool Tile::enter(const Program& program, const Batch& batch, Index begin, Index 
   n_classes_ = program.spec.n_classes;
   input_ = {batch.T, shape_.D, batch.tokens.data() + begin * batch.T};
   const Token* targets = batch.targets.data() + begin * batch.T;
+  stages_.resize(program.layers.size() + 1);
+  for (Stage& stage : stages_) stage.storage.reserve(std::size_t(shape_.rows()));
   asked_.clear();
   targets_.clear();
   for (Index row = 0; row < shape_.rows(); ++row) {
@@ -99,7 +117,7 @@ void Tile::forward_layer(const Program& program, std::size_t i, const float* w) 
   Stage &in = stages_[i], &out = stages_[i + 1];
   normalize(program, in, w + layer.norm);
   layer.block->forward(shape_, out.live, in.normed, out.x,
-                       {w + layer.weights, nullptr, in.cache, scratch_});
+                       {w + layer.weights, nullptr, in.cache, scratch_, kept_});
   if (layer.residual) add_rows(rows(out.live), shape_.D, in.x, out.x);
 }
 

@@ -13,11 +13,15 @@ namespace separatrix {
 /// reads are found first, from the head down; everything else is computed on those rows only.
 class Tile {
  public:
-  /// Memory for up to `sequences` of T tokens. Allocates only if more than ever before is needed.
+  /// Memory for training on up to `sequences` of T tokens, whatever is asked in them. Allocates
+  /// only if more than ever before is needed.
   void reserve(const Program& program, Index sequences, Index T);
 
   /// Takes sequences [begin, end) of the batch; false if nothing is asked in them.
   bool enter(const Program& program, const Batch& batch, Index begin, Index end);
+  /// After enter, instead of reserve: memory for a forward that no backward follows. Where few rows
+  /// are asked it is much less: linear in T.
+  void reserve_forward(const Program& program);
 
   /// Logits at the asked rows. w: all parameters.
   void forward(const Program& program, const float* w);
@@ -34,9 +38,17 @@ class Tile {
     float *x = nullptr, *normed = nullptr;  ///< [B, T, D]; the same where the model has no norms
     float* stats = nullptr;                 ///< [B, T, 2]
     float* cache = nullptr;                 ///< the block's own
-    Live live;                              ///< rows of x that somebody reads
+    Index cache_size = 0;
+    Live live;  ///< rows of x that somebody reads
     std::vector<Index> storage;
   };
+
+  /// How the arena is divided, beside the stages' caches; sizes in floats.
+  struct Sizes {
+    Index rows = 0, asked = 0, scratch = 0;
+    bool kept = true;  ///< gradients, too
+  };
+  void lay_out(const Program& program, const Sizes& sizes);
 
   void normalize(const Program& program, Stage& stage, const float* gain) const;
   void forward_layer(const Program& program, std::size_t i, const float* w);
@@ -56,6 +68,7 @@ class Tile {
   std::vector<Index> asked_;
   std::vector<Token> targets_;  ///< at the asked rows
   Buffer arena_;
+  bool kept_ = true;                               ///< a backward may follow
   std::vector<Stage> stages_;                      ///< one per layer, and the head's
   float* scratch_ = nullptr;                       ///< the largest any block wants
   float *features_ = nullptr, *logits_ = nullptr;  ///< of the asked rows only

@@ -146,11 +146,10 @@ class Features {
 /// Position p holds `symbol`, all others `rest`.
 bool refute_at(Certificate& c, const Subject& subject, const LookupPattern& f, Index p,
                std::size_t symbol, std::size_t rest) {
-  // Over the reals a counterexample is run in intervals, pair by pair of positions; the kernels
-  // reserve a square of weights. 16-bit formats are computed at the asked row alone.
-  constexpr Index kMostInIntervals = 1024, kMostInKernels = 16384;
+  // Over the reals a counterexample is run in intervals, pair by pair of positions; programs
+  // compute the asked row alone.
+  constexpr Index kMostInIntervals = 4096;
   if (c.claim.arithmetic == Arithmetic::real && f.n > kMostInIntervals) return false;
-  if (c.claim.arithmetic == Arithmetic::float32 && f.n > kMostInKernels) return false;
   std::vector<Token> tokens(std::size_t(f.n) + 1, f.symbols[rest]);
   tokens[std::size_t(p)] = f.symbols[symbol];
   tokens.back() = f.queries[std::size_t(p)];

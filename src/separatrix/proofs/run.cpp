@@ -12,17 +12,25 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+std::size_t first_asked(std::span<const Token> targets) {
+  return std::size_t(
+      std::find_if(targets.begin(), targets.end(), [](Token t) { return t != kIgnore; }) -
+      targets.begin());
+}
+
 /// Upper end of the margin over the reals.
 double greatest_real_margin(const Weights& weights, const Registry<Block>& blocks,
                             std::span<const Token> tokens, std::span<const Token> targets) {
-  const auto logits = reference_logits<Interval>(weights, blocks, tokens);
+  const std::size_t first = first_asked(targets);
+  const auto logits = reference_logits<Interval>(weights, blocks, tokens, Index(first));
   const auto C = std::size_t(weights.spec.n_classes);
   double margin = kInfinity;
-  for (std::size_t t = 0; t < tokens.size(); ++t)
+  for (std::size_t t = first; t < tokens.size(); ++t) {
+    const Interval* row = logits.data() + (t - first) * C;
     for (std::size_t c = 0; c < C && targets[t] != kIgnore; ++c)
       if (Token(c) != targets[t])
-        margin =
-            std::min(margin, (logits[t * C + std::size_t(targets[t])] - logits[t * C + c]).upper());
+        margin = std::min(margin, (row[std::size_t(targets[t])] - row[c]).upper());
+  }
   return margin;
 }
 
@@ -38,9 +46,7 @@ void lower_margin(std::span<const Float> logits, Token target, double& margin) {
 /// Of one input.
 double emulated_margin(const Subject& subject, std::span<const Token> tokens,
                        std::span<const Token> targets, Arithmetic arithmetic) {
-  const auto asked =
-      std::find_if(targets.begin(), targets.end(), [](Token t) { return t != kIgnore; });
-  const Index first = asked - targets.begin();
+  const Index first = Index(first_asked(targets));
   const auto logits = emulated_logits(subject.weights, subject.blocks, tokens, arithmetic, first);
   const auto C = std::size_t(subject.weights.spec.n_classes);
   double margin = kInfinity;
@@ -134,19 +140,24 @@ bool refute(Certificate& certificate, const Subject& subject, std::span<const To
 }
 
 bool refute_by_sampling(Certificate& certificate, const Subject& subject, Index count) {
+  constexpr Index kTokensAtOnce = Index{1} << 22;
   const Arithmetic arithmetic = certificate.claim.arithmetic == Arithmetic::real
                                     ? Arithmetic::float32
                                     : certificate.claim.arithmetic;
   Model model(subject.weights.spec, subject.blocks);
   Rng rng(0, RngUse::search);
   Batch batch;
-  batch.resize(count, subject.task.info(certificate.claim.length).n_tokens);
-  for (Index b = 0; b < count; ++b) subject.task.sample(rng, batch.row(b));
-  const std::vector<double> margins = computed_margins(subject, model, batch, arithmetic);
-  for (Index b = 0; b < count; ++b)
-    if (!keeps(certificate.claim, margins[std::size_t(b)]) &&
-        refute(certificate, subject, batch.row(b)))
-      return true;
+  const Index n_tokens = subject.task.info(certificate.claim.length).n_tokens;
+  const Index at_once = std::max<Index>(1, kTokensAtOnce / n_tokens);
+  for (Index done = 0; done < count; done += batch.B) {
+    batch.resize(std::min(at_once, count - done), n_tokens);
+    for (Index b = 0; b < batch.B; ++b) subject.task.sample(rng, batch.row(b));
+    const std::vector<double> margins = computed_margins(subject, model, batch, arithmetic);
+    for (Index b = 0; b < batch.B; ++b)
+      if (!keeps(certificate.claim, margins[std::size_t(b)]) &&
+          refute(certificate, subject, batch.row(b)))
+        return true;
+  }
   return false;
 }
 

@@ -40,6 +40,7 @@ class Attention final : public Plain<Attention, AttentionBlock> {
   }
   std::vector<ParamSpec> params(Index D) const override;
   Index cache_size(Shape s) const override { return s.B * cache_per_sequence(sizes(s)); }
+  Index forward_cache_size(Shape s, Live live) const override;
   Index scratch_size(Shape s) const override {
     const AttentionSizes z = sizes(s);
     return std::max(dense_scratch_size(z), sparse_scratch_size(z, s.B * sparse_limit(z)));
@@ -59,20 +60,21 @@ class Attention final : public Plain<Attention, AttentionBlock> {
     return {s.T, s.D, config_.n_heads, dk, dv, config_.causal, scale};
   }
   static Index cache_per_sequence(const AttentionSizes& z) {
-    return std::max(dense_cache_size(z), sparse_cache_size(z, sparse_limit(z)));
+    return std::max(dense_cache_size(z, true), sparse_cache_size(z, sparse_limit(z)));
   }
   /// Calls dense(sequence, cache) for each sequence that wants it, and returns the others, whose
-  /// common cache starts at slots.cache. The dense ones take theirs from the end.
+  /// common cache starts at slots.cache. The dense ones take theirs from the end; where nothing is
+  /// kept, all the same, and then the sparse ones.
   template <class F>
   SparseTile divide(Shape s, Live live, Slots slots, F dense) const {
     const AttentionSizes z = sizes(s);
-    float* cache = slots.cache + cache_size(s);
+    float* cache = slots.cache + (slots.kept ? cache_size(s) : 0);
     SparseTile sparse{s.B, 0, live};
     for_sequences(s.B, live, z, [&](const AttentionSequence& sequence) {
       if (prefers_sparse(z, sequence)) {
         sparse.n += sequence.n;
       } else {
-        cache -= cache_per_sequence(z);
+        if (slots.kept) cache -= cache_per_sequence(z);
         dense(sequence, cache);
       }
     });
@@ -111,6 +113,19 @@ std::vector<ParamSpec> Attention::params(Index D) const {
           uniform("o", z.vv(), D)};
 }
 
+/// Linear in T when few rows of each sequence are live.
+Index Attention::forward_cache_size(Shape s, Live live) const {
+  const AttentionSizes z = sizes(s);
+  Index dense = 0, sparse = 0;
+  for_sequences(s.B, live, z, [&](const AttentionSequence& sequence) {
+    if (prefers_sparse(z, sequence))
+      sparse += sequence.n;
+    else
+      dense = dense_cache_size(z, false);
+  });
+  return std::max(dense, sparse_cache_size(z, sparse));
+}
+
 Live Attention::needs(Shape s, Live outputs, std::vector<Index>& storage) const {
   if (outputs.all()) return outputs;
   storage.clear();
@@ -141,7 +156,7 @@ void Attention::forward(Shape s, Live live, const float* x, float* y, Slots slot
   const AttentionSizes z = sizes(s);
   const SparseTile sparse =
       divide(s, live, slots, [&](const AttentionSequence& sequence, float* cache) {
-        dense_forward(z, sequence, x, y, {slots.w, nullptr, cache, slots.scratch});
+        dense_forward(z, sequence, x, y, {slots.w, nullptr, cache, slots.scratch, slots.kept});
       });
   if (sparse.n > 0) sparse_forward(z, sparse, x, y, slots);
 }

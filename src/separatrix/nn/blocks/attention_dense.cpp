@@ -15,12 +15,12 @@ struct Cache {
   float* o = nullptr;                              ///< [T, H dv] averaged values
   float* p = nullptr;  ///< attention weights, in the order of for_blocks, each [queries, ld]
   Index end = 0;
-  Cache(const AttentionSizes& z, float* base) {
+  Cache(const AttentionSizes& z, bool kept, float* base) {
     q = slice(base, end, z.T * z.qk());
     k = slice(base, end, z.T * z.qk());
     v = slice(base, end, z.T * z.vv());
     o = slice(base, end, z.T * z.vv());
-    p = slice(base, end, z.H * z.T * padded(z.T));
+    if (kept) p = slice(base, end, z.H * z.T * padded(z.T));
   }
 };
 
@@ -28,7 +28,7 @@ struct Scratch {
   float *x = nullptr, *y = nullptr;  ///< [T, D] live rows, where not all are
   float *dq = nullptr, *dk = nullptr, *dv = nullptr, *d_o = nullptr;  ///< as in Cache
   float* across = nullptr;  ///< [max(dk, dv), padded T] keys or values
-  float* dp = nullptr;      ///< [kQueryBlock, padded T]
+  float* dp = nullptr;      ///< [kQueryBlock, padded T]; weights of one block that are not kept
   Index end = 0;
   Scratch(const AttentionSizes& z, float* base) {
     x = slice(base, end, z.T * z.D);
@@ -52,9 +52,10 @@ struct QueryBlock {
   }
 };
 
-/// Calls f(block) for the blocks of a head; p moves on behind each block's weights.
+/// Calls f(block) for the blocks of a head; p moves on behind each block's weights if they are
+/// kept.
 template <class F>
-void for_blocks(const AttentionSizes& z, const AttentionSequence& s, float*& p, F f) {
+void for_blocks(const AttentionSizes& z, const AttentionSequence& s, bool kept, float*& p, F f) {
   for (Index first = 0; first < s.n; first += kQueryBlock) {
     QueryBlock block;
     block.first = first;
@@ -64,7 +65,7 @@ void for_blocks(const AttentionSizes& z, const AttentionSequence& s, float*& p, 
     block.keys = block.visible[std::size_t(block.count - 1)];
     block.ld = padded(block.keys);
     block.p = p;
-    p += block.count * block.ld;
+    if (kept) p += block.count * block.ld;
     f(block);
   }
 }
@@ -78,13 +79,13 @@ void turn(Index keys, Index width, const float* m, Index ld, float* across) {
 
 }  // namespace
 
-Index dense_cache_size(const AttentionSizes& z) { return Cache(z, nullptr).end; }
+Index dense_cache_size(const AttentionSizes& z, bool kept) { return Cache(z, kept, nullptr).end; }
 Index dense_scratch_size(const AttentionSizes& z) { return Scratch(z, nullptr).end; }
 
 void dense_forward(const AttentionSizes& z, const AttentionSequence& s, const float* x, float* y,
                    Slots slots) {
   const Projections<const float> w(slots.w, z);
-  const Cache cache(z, slots.cache);
+  const Cache cache(z, slots.kept, slots.cache);
   const Scratch scratch(z, slots.scratch);
   const Index D = z.D, qk = z.qk(), vv = z.vv();
   const float* in = x + s.first * D;
@@ -93,10 +94,10 @@ void dense_forward(const AttentionSizes& z, const AttentionSequence& s, const fl
   gemm({.M = s.keys, .N = qk, .K = D}, in, D, w.k, qk, cache.k, qk);
   gemm({.M = s.keys, .N = vv, .K = D}, in, D, w.v, vv, cache.v, vv);
 
-  float* p = cache.p;
+  float* p = slots.kept ? cache.p : scratch.dp;
   for (Index h = 0; h < z.H; ++h) {
     turn(s.keys, z.dk, cache.k + h * z.dk, qk, scratch.across);
-    for_blocks(z, s, p, [&](const QueryBlock& b) {
+    for_blocks(z, s, slots.kept, p, [&](const QueryBlock& b) {
       gemm({.M = b.count, .N = b.ld, .K = z.dk}, cache.q + b.first * qk + h * z.dk, qk,
            scratch.across, padded(s.keys), b.p, b.ld);
       masked_softmax(b.scores(z), b.p);
@@ -120,7 +121,7 @@ void backward_heads(const AttentionSizes& z, const AttentionSequence& s, const C
   for (Index h = 0; h < z.H; ++h) {
     const Index at_k = h * z.dk, at_v = h * z.dv;
     turn(s.keys, z.dv, cache.v + at_v, vv, scratch.across);
-    for_blocks(z, s, p, [&](const QueryBlock& b) {
+    for_blocks(z, s, true, p, [&](const QueryBlock& b) {
       const float* d_o = scratch.d_o + b.first * vv + at_v;
       gemm({.M = b.keys, .N = z.dv, .K = b.count, .a_transposed = true, .accumulate = true}, b.p,
            b.ld, d_o, vv, scratch.dv + at_v, vv);
@@ -141,7 +142,7 @@ void dense_backward(const AttentionSizes& z, const AttentionSequence& s, const f
                     const float* dy, float* dx, Slots slots) {
   const Projections<const float> w(slots.w, z);
   const Projections<float> dw(slots.dw, z);
-  const Cache cache(z, slots.cache);
+  const Cache cache(z, true, slots.cache);
   const Scratch scratch(z, slots.scratch);
   const Index D = z.D, qk = z.qk(), vv = z.vv();
   const Rows live{s.n, s.rows};

@@ -60,8 +60,9 @@ void for_sequences(Index B, Live live, const AttentionSizes& z, F f) {
 }
 
 /// Dense: keys and values of all visible rows are projected. One sequence per call; `cache` and
-/// `scratch` hold the floats that the size functions name.
-Index dense_cache_size(const AttentionSizes& z);
+/// `scratch` hold the floats that the size functions name. The weights of all pairs of positions
+/// are kept for a backward only.
+Index dense_cache_size(const AttentionSizes& z, bool kept);
 Index dense_scratch_size(const AttentionSizes& z);
 void dense_forward(const AttentionSizes& z, const AttentionSequence& s, const float* x, float* y,
                    Slots slots);
