@@ -2,6 +2,7 @@
 
 #include "separatrix/base/file.h"
 #include "separatrix/cli/session.h"
+#include "separatrix/lab/certificate_words.h"
 
 namespace separatrix {
 namespace {
@@ -26,21 +27,35 @@ Claim claim_of(const ModelFile& file, const CertifyOptions& o) {
   return claim;
 }
 
+/// All tokens, or the ends of many.
+std::string spell_input(const Certificate& c, const Task& task) {
+  constexpr std::size_t kMostSpelled = 200, kEnd = 20;
+  const std::vector<Token>& tokens = c.counterexample;
+  std::string out;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    if (tokens.size() > kMostSpelled && t == kEnd) {
+      out += fmt::format(" .. ({} tokens) ..", tokens.size() - 2 * kEnd);
+      t = tokens.size() - kEnd;
+    }
+    out += " " + task.spell(tokens[t], c.claim.length);
+  }
+  return out + (tokens.size() > kMostSpelled ? "\n  all tokens: --json, or -o FILE" : "");
+}
+
 std::string show(const Certificate& c, const Task& task) {
   const std::string arithmetic = to_string(c.claim.arithmetic);
   if (c.verdict == Verdict::undecided)
     return fmt::format("undecided: {}\n", c.reason.empty() ? "no method applies" : c.reason);
   if (c.verdict == Verdict::refuted) {
-    std::string spelled;
-    for (Token token : c.counterexample) spelled += " " + task.spell(token, c.claim.length);
-    return fmt::format("refuted ({}, {}): wrong on{}\n", c.method, arithmetic, spelled);
+    return fmt::format("refuted ({}, {}): wrong on{}\n", c.method, arithmetic,
+                       spell_input(c, task));
   }
-  const std::string inputs =
-      c.evidence.value("every_length", false)
-          ? fmt::format("inputs of {}, of every length", c.claim.task)
-          : fmt::format("{} inputs of {} at length {}", c.inputs, c.claim.task, c.claim.length);
-  return fmt::format("proved ({}, {}): right on all {}, margin {:.4g}\n  rests on: {}\n", c.method,
-                     arithmetic, inputs, c.margin, c.trusted_base);
+  const std::string inputs = c.evidence.value("every_length", false)
+                                 ? fmt::format("inputs of {}, of every length", c.claim.task)
+                                 : fmt::format("{} inputs of {} at length {}",
+                                               count_words(c.inputs), c.claim.task, c.claim.length);
+  return fmt::format("proved ({}, {}): right on all {}, margin {}\n  rests on: {}\n", c.method,
+                     arithmetic, inputs, margin_words(c.margin), c.trusted_base);
 }
 
 }  // namespace

@@ -38,8 +38,15 @@ void add_construct(Command command, Session& session) {
   for (const auto& e : session.catalogue.tasks.entries())
     command.parameters(e.parameters, "Parameters of tasks", o->task_parameters);
   command.run([o, &session] {
-    if (o->name == "all")
+    if (o->name == "all") {
+      // The table has rows of its own choice: a parameter would change nothing.
+      o->knobs.config_for("construct all", Json::array());
+      o->task_parameters.config_for("construct all", Json::array());
+      if (o->length < 1)
+        throw Error(ErrorKind::usage, "value is out of range", "--length",
+                    "choose a whole number of 1 or more");
       return print_construct_table(o->length, read_arithmetic(o->format, "--format"), session);
+    }
     const Catalogue& catalogue = session.catalogue;
     const auto& entry = catalogue.constructions.find(o->name);
     const auto construction =

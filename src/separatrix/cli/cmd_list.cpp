@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include <fmt/format.h>
 
 #include "separatrix/cli/session.h"
@@ -31,15 +34,16 @@ std::vector<Listed> everything(const Catalogue& catalogue) {
   return all;
 }
 
-std::string show(const Listed& item) {
-  std::string text = fmt::format("{:<26} {}\n", item.name, item.summary);
+/// With the name in a column of that width.
+std::string show(const Listed& item, std::size_t width) {
+  std::string text = fmt::format("{:<{}} {}\n", item.name, width, item.summary);
   std::string line;
   for (const Json& p : item.parameters) {
     const Json& value = p.at("default");
     line += fmt::format("{}{}={}", line.empty() ? "" : ", ", p.at("name").get<std::string>(),
                         value.is_string() ? value.get<std::string>() : value.dump());
   }
-  return line.empty() ? text : text + fmt::format("{:<26}   {}\n", "", line);
+  return line.empty() ? text : text + fmt::format("{:<{}}   {}\n", "", width, line);
 }
 
 }  // namespace
@@ -62,7 +66,14 @@ void add_list(Command command, Session& session) {
                   did_you_mean(o->kind, kinds));
     Json json = Json::array();
     std::string text, heading;
-    for (const Listed& item : everything(session.catalogue)) {
+    const std::vector<Listed> all = everything(session.catalogue);
+    std::map<std::string, std::size_t> width;  // of the names of a kind
+    for (const Listed& item : all) {
+      constexpr std::size_t kUsual = 26;
+      std::size_t& widest = width.try_emplace(item.kind, kUsual).first->second;
+      widest = std::max(widest, item.name.size());
+    }
+    for (const Listed& item : all) {
       const std::string plural = item.kind.substr(0, item.kind.find(' ')) + "s";
       if (!o->kind.empty() && plural != o->kind) continue;
       json.push_back({{"name", item.name},
@@ -72,7 +83,7 @@ void add_list(Command command, Session& session) {
       if (o->kind.empty() && plural != heading)
         text += (heading.empty() ? "" : "\n") + plural + "\n";
       heading = plural;
-      text += show(item);
+      text += show(item, width.at(item.kind));
     }
     session.print(json, text);
   });

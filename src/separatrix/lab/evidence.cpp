@@ -1,7 +1,6 @@
 #include "separatrix/lab/evidence.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <tuple>
 
@@ -10,6 +9,7 @@
 #include "separatrix/base/file.h"
 #include "separatrix/base/hash.h"
 #include "separatrix/base/names.h"
+#include "separatrix/lab/certificate_words.h"
 #include "separatrix/lab/machine.h"
 #include "separatrix/nn/model.h"
 
@@ -119,9 +119,8 @@ class Gatherer {
   static std::string verdict_words(const Certificate& certificate) {
     switch (certificate.verdict) {
       case Verdict::proved:
-        return fmt::format("proved by {} for all {} inputs, margin {:.3f}", certificate.method,
-                           certificate.inputs,
-                           std::floor(1000 * certificate.margin) / 1000);  // a lower bound
+        return fmt::format("proved by {} for all {} inputs, margin {}", certificate.method,
+                           count_words(certificate.inputs), margin_below(certificate.margin));
       case Verdict::refuted:
         return "REFUTED by " + certificate.method;
       case Verdict::undecided:

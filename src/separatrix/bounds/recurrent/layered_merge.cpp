@@ -11,7 +11,9 @@ namespace separatrix {
 namespace {
 
 constexpr Index kMaxStates = Index{1} << 22;  ///< after one number of tokens
-constexpr Index kMaxSteps = Index{1} << 26;   ///< from a state by a token, in all
+/// In the states that steps (from a state by a token) lead to, each counted as one more than its
+/// size: what takes time and memory. A few seconds.
+constexpr Index kMaxNumbers = Index{1} << 26;
 
 struct LayeredMergeConfig {};
 template <class V>
@@ -55,11 +57,12 @@ class States {
     std::vector<std::int32_t> children;
     for (Index s = 0; s < states.size(); ++s) {
       const std::vector<Token> menu = request_.task.legal_next(prefix(t, s), request_.length);
-      if ((steps_ += Index(menu.size())) > kMaxSteps) refuse(t, states.size(), Index(menu.size()));
       const StreamingReference::State state(states[s].begin(), states[s].end());
       children.clear();
       for (const Token token : menu) {
         const StreamingReference::State after = reference_.step(state, token, t);
+        if ((numbers_ += Index(after.size()) + 1) > kMaxNumbers)
+          refuse(t, states.size(), Index(menu.size()));
         children.push_back(next.intern(after));
         if (Index(arrivals.size()) == next.size()) continue;
         arrivals.push_back({std::int32_t(s), token});
@@ -95,14 +98,14 @@ class States {
     throw Error(ErrorKind::spec,
                 "layered merge meets up to " + std::to_string(states * branching) +
                     " states after " + std::to_string(t + 1) + " of " + std::to_string(n_tokens_) +
-                    " tokens; its limits are 2^22 states there and 2^26 steps in all",
+                    " tokens; its limits are 2^22 states there and 2^26 numbers in all of them",
                 "layered-merge", "take a shorter length or smaller parameters");
   }
 
   const BoundRequest& request_;
   const StreamingReference& reference_;
   Pulse pulse_;
-  Index n_tokens_, steps_ = 0;
+  Index n_tokens_, numbers_ = 0;
   std::vector<ResidualLevel> levels_;
   std::vector<std::vector<Arrival>> arrivals_;  ///< [level, state]
   std::vector<Token> targets_;                  ///< of the states of the last level
