@@ -13,7 +13,8 @@ constexpr int kNoDigit = 1 << 16;
 template <class Numbers>
 std::optional<int> finest(const Numbers& numbers) {
   int finest = kNoDigit;
-  for (const double number : numbers) {
+  for (const auto& item : numbers) {
+    const auto number = double(item);
     if (!std::isfinite(number)) return std::nullopt;
     if (number == 0) continue;
     int e = std::ilogb(number) - 23;  // all are float32 numbers
@@ -35,7 +36,7 @@ bool adds_exactly(int digit, double magnitude) {
 struct Entry {
   std::size_t row = 0, column = 0;
   double weight = 0;
-  operator double() const { return weight; }
+  explicit operator double() const { return weight; }
 };
 
 /// For each unit what each token brings to its sum; returned: the largest sum of magnitudes.
