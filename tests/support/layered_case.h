@@ -37,6 +37,7 @@ inline std::vector<LayeredRow> layered_rows() {
       {"mqar-transformer", {{"vocab_size", 10}, {"pairs", 2}, {"random_non_queries", true}}},
       {"induction-transformer", {{"alphabet", 1}}},
       {"induction-transformer", {{"alphabet", 3}}},
+      {"index-lookup-query-first-transformer", {{"alphabet", 3}, {"query", "first"}}},
       {"sparse-features-transformer", Json::object()}};
   for (const char* function : {"and", "parity", "{at-least: 2}", "{values: [0, 1, 0, 0]}"})
     rows.push_back({"sparse-features-transformer", {{"features", features + function + "}"}}});

@@ -39,13 +39,13 @@ class TaskConfig : public testing::Test {
 };
 
 TEST_F(TaskConfig, ValuesOutOfRangeNameTheKeyAndTheRange) {
-  expect_refused("index-lookup", {{"alphabet", 1}}, "index-lookup/alphabet", "from 2");
+  expect_refused("index-lookup", {{"alphabet", 0}}, "index-lookup/alphabet", "from 1");
   expect_refused("index-lookup", {{"query", "frist"}}, "index-lookup/query", "'first'");
   expect_refused("index-lookup", {{"alphabt", 4}}, "alphabt", "'alphabet'");
   expect_refused("bounded-dyck", {{"types", 0}}, "bounded-dyck/types", "from 1");
   expect_refused("bounded-dyck", {{"depth", 0}}, "bounded-dyck/depth", "from 1");
   expect_refused("bounded-dyck", {{"mode", "next"}}, "bounded-dyck/mode", "next-token");
-  expect_refused("string-equality", {{"alphabet", 1}}, "string-equality/alphabet", "from 2");
+  expect_refused("string-equality", {{"alphabet", 0}}, "string-equality/alphabet", "from 1");
   expect_refused("string-equality", {{"layout", "half"}}, "string-equality/layout", "halves");
   expect_refused("set-disjointness", {{"layout", ""}}, "set-disjointness/layout", "halves");
   expect_refused("nearest-neighbor", {{"dimension", 21}}, "nearest-neighbor/dimension", "to 20");

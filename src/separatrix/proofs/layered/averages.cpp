@@ -82,6 +82,13 @@ double Reading::largest_leak(const Case& entry, const Query& query, const Head& 
   return worst;
 }
 
+/// a target + (1 - a) rest with 1 / (1 + leak) <= a <= 1: an average between two ends.
+FastInterval Reading::mix(FastInterval target, FastInterval rest, double leak) {
+  const double share = next_below(1 / next_above(1 + leak));
+  return hull(target,
+              target * FastInterval(share) + rest * (FastInterval(1) - FastInterval(share)));
+}
+
 FastInterval Reading::value_hull(const Mask& mask, const Query& query, std::size_t at) const {
   bool any = false;
   FastInterval out;
@@ -97,7 +104,6 @@ FastInterval Reading::value_hull(const Mask& mask, const Query& query, std::size
   return out;
 }
 
-/// a target + (1 - a) rest with 1 / (1 + leak) <= a <= 1: an average between two ends.
 FastInterval Reading::context_at(const Case& entry, const Query& query, Index head, std::size_t at,
                                  double leak) const {
   if (entry.shape == Case::Shape::counted)
@@ -106,11 +112,7 @@ FastInterval Reading::context_at(const Case& entry, const Query& query, Index he
   const FastInterval sides =
       hull(value_hull(*masks.before, query, at), value_hull(*masks.after, query, at));
   if (entry.shape == Case::Shape::none) return sides;
-  const FastInterval target = value_hull(*masks.target, query, at);
-  const double share = next_below(1 / next_above(1 + leak));
-  const FastInterval mixed =
-      target * FastInterval(share) + sides * (FastInterval(1) - FastInterval(share));
-  const FastInterval average = hull(target, mixed);
+  const FastInterval average = mix(value_hull(*masks.target, query, at), sides, leak);
   constexpr double kLittle = 0.05;
   if (leak < kLittle) return average;
   const Head& of = query.heads[std::size_t(head)];

@@ -19,11 +19,12 @@ struct Local {
   Index bits = 0;    ///< in the window, beside its own token
   auto operator<=>(const Local&) const = default;
 
-  Index count(const std::vector<Token>& view) const {
+  Index count(const View& view) const {
     Index out = 0;
     for (std::size_t f = 0; f < places.size(); ++f) {
       std::size_t row = 0;
-      for (const Index place : places[f]) row = 2 * row + (view[std::size_t(place)] == 1 ? 1 : 0);
+      for (const Index place : places[f])
+        row = 2 * row + (view[std::size_t(place)] == only(1) ? 1 : 0);
       out += tables[f][row] ? 1 : 0;
     }
     return out;
@@ -63,8 +64,8 @@ std::optional<Cover> cover_with(const SparseFeatures& read, Index N, Index hosts
     }
     const auto [at, fresh] = kinds.try_emplace(local, 0);
     if (fresh) {
-      std::vector<std::vector<Token>> choices(window.size(), {0, 1});
-      if (local.end) choices.front() = {2};
+      std::vector<View> choices(window.size(), each_of(0, 2));
+      if (local.end) choices.front() = {only(2)};
       at->second = b.kind(choices);
       of_kind.push_back(local);
     }
@@ -81,8 +82,9 @@ std::optional<Cover> cover_with(const SparseFeatures& read, Index N, Index hosts
   b.weigh(weights);
 
   const auto end = b.asked({N});
-  const int last = b.cover().kind.back();
-  const auto asks = b.views(last, [](const std::vector<Token>&) { return true; });
+  View eos(b.cover().window.back().size(), any_of(0, 2));
+  eos.front() = only(2);
+  const auto asker = b.asker(std::move(eos));
   const Index M = read.size();
   const auto answer = [&](Index count) { return Token(read.values[std::size_t(count)] ? 1 : 0); };
   const auto mask_of = [&](const auto& holds) {
@@ -103,12 +105,12 @@ std::optional<Cover> cover_with(const SparseFeatures& read, Index N, Index hosts
   const auto decide = [&](std::size_t quiet, std::size_t alarm, Index silent, Index loud) {
     b.add({.shape = Case::Shape::none,
            .asked = end,
-           .asked_views = asks,
+           .asker = asker,
            .answer = answer(silent),
            .before = quiet});
     b.add({.shape = Case::Shape::target,
            .asked = end,
-           .asked_views = asks,
+           .asker = asker,
            .answer = answer(loud),
            .before = any,
            .target = alarm,
@@ -124,7 +126,7 @@ std::optional<Cover> cover_with(const SparseFeatures& read, Index N, Index hosts
     for (Index m = 0; m <= M; ++m)
       b.add({.shape = Case::Shape::counted,
              .asked = end,
-             .asked_views = asks,
+             .asker = asker,
              .answer = answer(m),
              .before = any,
              .count = m});

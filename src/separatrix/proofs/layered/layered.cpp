@@ -21,7 +21,7 @@ std::vector<std::vector<std::size_t>> by_query(const Cover& cover) {
   std::vector<std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < cover.cases.size(); ++i) {
     const auto same = [&](const Case& a, const Case& b) {
-      return a.asked == b.asked && a.asked_views == b.asked_views;
+      return a.asked == b.asked && a.asker == b.asker;
     };
     if (groups.empty() || !same(cover.cases[groups.back().front()], cover.cases[i]))
       groups.emplace_back();
@@ -42,16 +42,15 @@ class Layered final : public CertificateMethod {
     const Index n_tokens = subject.task.info(claim.length).n_tokens;
     const auto net = view_network(subject.weights, n_tokens, claim.arithmetic, why);
     if (!net) return undecided(std::move(c), why);
-    const std::vector<Cover> covers = covers_of(claim, subject.task, why);
+    const std::vector<Cover> covers = covers_of(claim, why);
     double best = -std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < covers.size(); ++i) {
       const std::string wrong = disagreement(covers[i], subject.task, claim.length);
       if (!wrong.empty()) return undecided(std::move(c), wrong);
-      const auto found = margins(*net, covers[i], subject, claim.arithmetic, c.evidence, why);
-      if (!found) continue;
-      const double least = *std::min_element(found->begin(), found->end());
-      best = std::max(best, least);
-      if (!keeps(claim, least)) continue;
+      const auto least = least_margin(*net, covers[i], subject, claim.arithmetic, c.evidence, why);
+      if (!least) continue;
+      best = std::max(best, *least);
+      if (!keeps(claim, *least)) continue;
       c.evidence["cover"] = i;
       c.trusted_base =
           std::string(
@@ -59,7 +58,7 @@ class Layered final : public CertificateMethod {
               "place, and the cases of ") +
           claim.task + ", which were compared with Task::label on " +
           (compares_all(covers[i]) ? "all" : "64") + " inputs";
-      return conclude(std::move(c), least, covers[i].inputs);
+      return conclude(std::move(c), *least, covers[i].inputs);
     }
     c.evidence = Json::object();
     if (covers.empty() || best == -std::numeric_limits<double>::infinity())
@@ -76,25 +75,36 @@ class Layered final : public CertificateMethod {
   }
 
  private:
-  static std::optional<std::vector<double>> margins(const Network& net, const Cover& cover,
-                                                    const Subject& subject, Arithmetic arithmetic,
-                                                    Json& evidence, std::string& why) {
+  static std::optional<double> least_margin(const Network& net, const Cover& cover,
+                                            const Subject& subject, Arithmetic arithmetic,
+                                            Json& evidence, std::string& why) {
     const Numbers numbers(arithmetic);
     const auto rows = rows_of(net, cover, numbers, why);
     if (!rows) return std::nullopt;
     const Reading reading(net, cover, *rows, numbers);
     why = reading.obstacle();
     if (!why.empty()) return std::nullopt;
-    std::vector<double> out(cover.cases.size());
     const auto groups = by_query(cover);
+    std::vector<double> margins(groups.size(), std::numeric_limits<double>::infinity());
+    std::vector<Reading::Pool> pools(groups.size());
     parallel_for(subject.threads, Index(groups.size()), [&](std::size_t /*worker*/, Index g) {
       const auto& group = groups[std::size_t(g)];
       const auto queries = reading.queries(cover.cases[group.front()]);
-      for (const std::size_t i : group) out[i] = reading.margin(cover.cases[i], queries);
+      for (const std::size_t i : group) {
+        const Case& entry = cover.cases[i];
+        double& least = margins[std::size_t(g)];
+        if (entry.answer == Case::kThere)
+          pools[std::size_t(g)].join(reading.pool(entry, queries));
+        else
+          least = std::min(least, reading.margin(entry, queries));
+      }
     });
+    Reading::Pool pool;
+    for (const Reading::Pool& more : pools) pool.join(more);
+    if (!pool.row.empty()) margins.push_back(reading.margin(pool, subject.threads));
     evidence = {
         {"cases", cover.cases.size()}, {"classes", rows->kind.size()}, {"leak", rows->worst_leak}};
-    return out;
+    return *std::min_element(margins.begin(), margins.end());
   }
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "separatrix/base/parallel.h"
+
 namespace separatrix::layered {
 namespace {
 
@@ -26,19 +28,20 @@ Reading::Reading(const Network& net, const Cover& cover, const Rows& rows, const
     ++size_[c];
   }
   project_rows();
+  project_read_outs();
   head_ = Matrix(net.C, net.D);
   for (std::size_t c = 0; c < net.head.size(); ++c)
     for (const Entry& e : net.head[c]) head_(Index(c), e.at) = e.weight;
   // Positions at which the asked row is the same but for address coordinates that nobody reads.
-  auto reads = read_by(net.last.q, net.D);
-  for (const auto* columns : {&net.head}) {
-    const auto more = read_by(*columns, net.D);
+  auto reads = read_by(net.head, net.D);
+  for (std::size_t d = 0; d < reads.size(); ++d)
+    if (reads[d]) head_reads_.push_back(d);
+  const auto also = [&](const std::vector<Column>& columns) {
+    const auto more = read_by(columns, net.D);
     for (std::size_t d = 0; d < reads.size(); ++d) reads[d] = reads[d] || more[d];
-  }
-  for (const MlpPart& mlp : net.top) {
-    const auto more = read_by(mlp.in, net.D);
-    for (std::size_t d = 0; d < reads.size(); ++d) reads[d] = reads[d] || more[d];
-  }
+  };
+  also(net.last.q);
+  for (const MlpPart& mlp : net.top) also(mlp.in);
   for (const std::vector<Index>& list : cover.asked) {
     std::map<std::vector<double>, Index> last;
     for (const Index t : list) {
@@ -95,7 +98,7 @@ void Reading::project_rows() {
   for (std::size_t c = 0; c < rows_.kind.size(); ++c) {
     auto &keys = keys_.emplace_back(), &values = values_.emplace_back();
     for (std::size_t w = 0; w < rows_.view[c].size(); ++w) {
-      const Box x = rows_.row(Index(c), w, first_[c], net_.D);
+      const Box x = rows_.whole(rows_.view[c][w], first_[c], net_.D);
       Box k, v;
       for (std::size_t i = 0; i < heads_dk; ++i)
         k.push_back(follow(view_k[i], i, x, key_terms_[i]));
@@ -104,6 +107,8 @@ void Reading::project_rows() {
         value_terms_[i] = std::max(value_terms_[i], sum.absolute);
         v.push_back(stores ? numbers_.stored(sum.value) : how.dot(a.v[i], x).value);
       }
+      if (any_value_.empty()) any_value_ = v;
+      for (std::size_t i = 0; i < heads_dv; ++i) any_value_[i] = hull(any_value_[i], v[i]);
       keys.push_back(std::move(k));
       values.push_back(std::move(v));
     }
@@ -123,16 +128,29 @@ void Reading::project_rows() {
   for (std::size_t i = 0; i < heads_dk; ++i) key_terms_[i] += position_terms[i];
 }
 
-Reading::Query Reading::query_of(Index position, const std::vector<std::uint8_t>& views) const {
-  const auto c = rows_.class_of[std::size_t(position)];
+/// Values of every read-out.
+void Reading::project_read_outs() {
+  for (std::size_t c = 0; c < rows_.read_out.size(); ++c)
+    for (std::size_t r = 0; r < rows_.read_out[c].size(); ++r) {
+      if (rows_.read_out[c][r].empty()) continue;
+      const Box x = rows_.whole(rows_.read_out[c][r], first_[c], net_.D);
+      Box v;
+      for (std::size_t i = 0; i < net_.last.v.size(); ++i) {
+        const auto sum = numbers_.dot(net_.last.v[i], x);
+        value_terms_[i] = std::max(value_terms_[i], sum.absolute);
+        v.push_back(is_emulated(numbers_.arithmetic())
+                        ? numbers_.stored(sum.value)
+                        : Numbers(Arithmetic::real).dot(net_.last.v[i], x).value);
+      }
+      Box& known = answer_values_.try_emplace(cover_.read_outs[r].answer, v).first->second;
+      for (std::size_t i = 0; i < v.size(); ++i) known[i] = hull(known[i], v[i]);
+    }
+}
+
+Reading::Query Reading::query_of(Index position, std::size_t asker) const {
+  const auto c = std::size_t(rows_.class_of[std::size_t(position)]);
   Query query{.position = position};
-  for (std::size_t w = 0; w < views.size(); ++w) {
-    if (views[w] == 0) continue;
-    const Box row = rows_.row(c, w, position, net_.D);
-    if (query.row.empty()) query.row = row;
-    for (std::size_t d = 0; d < row.size(); ++d) query.row[d] = hull(query.row[d], row[d]);
-  }
-  if (query.row.empty()) return query;
+  query.row = rows_.whole(rows_.asker[c][asker], position, net_.D);
   const bool stores = is_emulated(numbers_.arithmetic());
   const Numbers exact(Arithmetic::real);
   for (Index h = 0; h < net_.last.heads; ++h) {
@@ -193,29 +211,38 @@ Reading::Head Reading::scores_of(const std::vector<Projection>& q, Index head) c
   return out;
 }
 
-double Reading::decide(const Query& query, const Box& context, Token answer) const {
-  Box x = query.row;
+/// The row that the head reads.
+Box Reading::answered(const Box& row, const Box& context) const {
+  Box x = row;
   for (std::size_t d = 0; d < x.size(); ++d)
     if (!net_.last.o[d].empty())
       x[d] = numbers_.stored(x[d] + numbers_.stored(numbers_.dot(net_.last.o[d], context).value));
   for (const MlpPart& mlp : net_.top) apply(mlp, numbers_, x);
+  return x;
+}
+
+/// |computed - exact logit| of every class.
+std::vector<double> Reading::losses(const Box& x) const {
+  std::vector<double> out;
+  for (std::size_t c = 0; c < net_.head.size(); ++c) {
+    const auto sum = numbers_.dot(net_.head[c], x, net_.head_bias[c]);
+    out.push_back(sum.error);
+    if (is_emulated(numbers_.arithmetic()))
+      out.back() += numbers_.store_error(sum.value.magnitude());
+  }
+  return out;
+}
+
+double Reading::margin(const Box& x, const std::vector<double>& losses, Token answer) const {
   const auto y = std::size_t(answer);
-  const auto logit = [&](std::size_t c) {
-    return numbers_.dot(net_.head[c], x, net_.head_bias[c]);
-  };
-  const auto own = logit(y);
   double margin = kInfinity;
-  const auto loss = [&](const Numbers::Sum& sum) {
-    return sum.error +
-           (is_emulated(numbers_.arithmetic()) ? numbers_.store_error(sum.value.magnitude()) : 0);
-  };
   for (std::size_t c = 0; c < net_.head.size(); ++c) {
     if (c == y) continue;
     FastInterval sum = FastInterval(net_.head_bias[y]) - FastInterval(net_.head_bias[c]);
-    for (std::size_t d = 0; d < x.size(); ++d)
+    for (const std::size_t d : head_reads_)
       if (const double a = head_(Index(y), Index(d)), b = head_(Index(c), Index(d)); a != b)
         sum += x[d] * (FastInterval(a) - FastInterval(b));
-    const double least = sum.lo - (loss(own) + loss(logit(c))) * (1 + 0x1p-40);
+    const double least = sum.lo - (losses[y] + losses[c]) * (1 + 0x1p-40);
     if (std::isnan(least)) return -kInfinity;
     margin = std::min(margin, least);
   }
@@ -224,23 +251,33 @@ double Reading::decide(const Query& query, const Box& context, Token answer) con
 
 std::vector<Reading::Query> Reading::queries(const Case& entry) const {
   std::vector<Query> out;
-  for (const Index position : groups_[entry.asked]) {
-    out.push_back(query_of(position, entry.asked_views));
-    if (out.back().row.empty()) out.pop_back();  // no input asks like that
-  }
+  for (const Index position : groups_[entry.asked]) out.push_back(query_of(position, entry.asker));
   return out;
 }
 
-/// Whether the asked row can have one of its views in this case at all.
+/// Whether the asked row can look like that in this case at all.
 bool Reading::can_ask(const Case& entry, Index position) const {
+  if (entry.shape == Case::Shape::counted) return true;
   const Masks masks = masks_of(entry);
   const auto kind = std::size_t(cover_.kind[std::size_t(position)]);
-  for (std::size_t w = 0; w < entry.asked_views.size(); ++w)
-    if (entry.asked_views[w] != 0 &&
-        (entry.shape == Case::Shape::counted || (*masks.target)[kind][w] != 0 ||
-         (*masks.after)[kind][w] != 0))
-      return true;
+  const View& asker = cover_.askers[entry.asker];
+  const std::vector<View>& views = cover_.kinds[kind].views;
+  for (std::size_t w = 0; w < views.size(); ++w) {
+    if ((*masks.target)[kind][w] == 0 && (*masks.after)[kind][w] == 0) continue;
+    bool meet = true;
+    for (std::size_t i = 0; i < asker.size(); ++i) meet = meet && asker[i].meets(views[w][i]);
+    if (meet) return true;
+  }
   return false;
+}
+
+/// |computed - exact average|.
+double Reading::context_error(const Query& query, Index head, std::size_t at) const {
+  const double n = double(net_.T), terms = value_terms_[at];
+  const double relative = (1 + query.heads[std::size_t(head)].error) *
+                              (1 + numbers_.gamma(n + 2 * double(net_.D + net_.last.dv) + 8)) -
+                          1;
+  return relative * terms * (1 + 0x1p-40) + (numbers_.real() ? 0 : n * 0x1p-80 * (1 + terms));
 }
 
 double Reading::margin(const Case& entry, const std::vector<Query>& queries) const {
@@ -254,18 +291,69 @@ double Reading::margin(const Case& entry, const std::vector<Query>& queries) con
       const double leak = entry.shape == Case::Shape::target ? largest_leak(entry, query, head) : 0;
       for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i) {
         const auto at = std::size_t(i);
-        const double n = double(net_.T);
-        const double relative =
-            (1 + head.error) * (1 + numbers_.gamma(n + 2 * double(net_.D + a.dv) + 8)) - 1;
-        const double error = relative * value_terms_[at] * (1 + 0x1p-40) +
-                             (numbers_.real() ? 0 : n * 0x1p-80 * (1 + value_terms_[at]));
+        const double error = context_error(query, h, at);
         const FastInterval average = context_at(entry, query, h, at, leak);
         context.push_back(numbers_.stored(average + FastInterval(-error, error)));
       }
     }
-    margin = std::min(margin, decide(query, context, entry.answer));
+    const Box x = answered(query.row, context);
+    margin = std::min(margin, this->margin(x, losses(x), entry.answer));
   }
   return margin;
+}
+
+void Reading::Pool::join(const Pool& other) {
+  if (row.empty() || other.row.empty()) {
+    if (row.empty()) *this = other;
+    return;
+  }
+  for (std::size_t d = 0; d < row.size(); ++d) row[d] = hull(row[d], other.row[d]);
+  const auto larger = [](std::vector<double>& mine, const std::vector<double>& theirs) {
+    for (std::size_t i = 0; i < mine.size(); ++i) mine[i] = std::max(mine[i], theirs[i]);
+  };
+  larger(leak, other.leak);
+  larger(context_error, other.context_error);
+}
+
+Reading::Pool Reading::pool(const Case& entry, const std::vector<Query>& queries) const {
+  const AttentionPart& a = net_.last;
+  Pool out;
+  for (const Query& query : queries) {
+    if (!can_ask(entry, query.position)) continue;
+    Pool one{.row = query.row};
+    for (Index h = 0; h < a.heads; ++h) {
+      one.leak.push_back(largest_leak(entry, query, query.heads[std::size_t(h)]));
+      for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i)
+        one.context_error.push_back(context_error(query, h, std::size_t(i)));
+    }
+    out.join(one);
+  }
+  return out;
+}
+
+double Reading::margin(const Pool& pool, int threads) const {
+  std::vector<Token> answers;
+  std::vector<Box> rows;
+  Box any;
+  for (const auto& [answer, values] : answer_values_) {
+    Box context;
+    for (std::size_t at = 0; at < values.size(); ++at) {
+      const double leak = pool.leak[at / std::size_t(net_.last.dv)];
+      const double error = pool.context_error[at];
+      const FastInterval average = mix(values[at], any_value_[at], leak);
+      context.push_back(numbers_.stored(average + FastInterval(-error, error)));
+    }
+    answers.push_back(answer);
+    rows.push_back(answered(pool.row, context));
+    if (any.empty()) any = rows.back();
+    for (std::size_t d = 0; d < any.size(); ++d) any[d] = hull(any[d], rows.back()[d]);
+  }
+  const std::vector<double> lost = losses(any);
+  std::vector<double> margins(answers.size());
+  parallel_for(threads, Index(answers.size()), [&](std::size_t /*worker*/, Index i) {
+    margins[std::size_t(i)] = margin(rows[std::size_t(i)], lost, answers[std::size_t(i)]);
+  });
+  return *std::min_element(margins.begin(), margins.end());
 }
 
 }  // namespace separatrix::layered

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "separatrix/proofs/layered/rows.h"
 
 namespace separatrix::layered {
@@ -16,6 +18,17 @@ class Reading {
   /// Lower bound on logit(answer) - any other logit over all inputs of the case, at all positions
   /// at which it is asked; -infinity where nothing can be said. Certificate D.
   double margin(const Case& entry, const std::vector<Query>& queries) const;
+
+  /// What cases have in common whose answer stands at the target: how much of the attention is
+  /// lost, at most, and all rows that ask.
+  struct Pool {
+    Box row = {};                                  ///< [D]; empty: no case yet
+    std::vector<double> leak = {}, context_error = {};  ///< [heads], [heads dv]
+    void join(const Pool& other);
+  };
+  Pool pool(const Case& entry, const std::vector<Query>& queries) const;
+  /// Lower bound over all inputs of these cases, whatever the answer.
+  double margin(const Pool& pool, int threads) const;
   /// Empty, or why the weights are not of a kind that it can follow.
   const std::string& obstacle() const { return obstacle_; }
 
@@ -36,7 +49,8 @@ class Reading {
   };
 
   void project_rows();
-  Query query_of(Index position, const std::vector<std::uint8_t>& views) const;
+  void project_read_outs();
+  Query query_of(Index position, std::size_t asker) const;
   struct Projection {
     FastInterval value;
     double terms = 0;  ///< sum of their absolute values
@@ -54,12 +68,16 @@ class Reading {
                       const Gains& log_gain = {}) const;
   double sharpened(const Case& entry, const Query& query, const Head& head, std::size_t at,
                    int side) const;
+  static FastInterval mix(FastInterval target, FastInterval rest, double leak);
   FastInterval value_hull(const Mask& mask, const Query& query, std::size_t at) const;
   FastInterval context_at(const Case& entry, const Query& query, Index head, std::size_t at,
                           double leak) const;
   FastInterval counted_at(const Case& entry, const Query& query, const Head& head,
                           std::size_t at) const;
-  double decide(const Query& query, const Box& context, Token answer) const;
+  double context_error(const Query& query, Index head, std::size_t at) const;
+  Box answered(const Box& row, const Box& context) const;
+  std::vector<double> losses(const Box& x) const;
+  double margin(const Box& x, const std::vector<double>& losses, Token answer) const;
 
   const Network& net_;
   const Cover& cover_;
@@ -67,13 +85,16 @@ class Reading {
   const Numbers& numbers_;
   std::string obstacle_;
   std::vector<std::vector<Box>> keys_, values_;  ///< [class][view][heads dk], [heads dv]
-  std::vector<double> value_terms_;     ///< [heads dv]: sums of absolute terms, the largest
-  std::vector<double> key_terms_;       ///< [heads dk]
-  Matrix position_keys_;                ///< [T, heads dk]: from address coordinates
-  std::vector<std::size_t> addressed_;  ///< the coordinates of keys in which it has any
-  std::vector<double> key_grid_;        ///< [heads dk]: every term is a multiple; 0: no
-  Matrix head_;                         ///< [C, D]
-  std::vector<Index> first_, size_;     ///< [class]: first position; how many
+  Box any_value_;                                ///< the hull of all
+  std::map<Token, Box> answer_values_;           ///< of all read-outs with the answer
+  std::vector<double> value_terms_;      ///< [heads dv]: sums of absolute terms, the largest
+  std::vector<double> key_terms_;        ///< [heads dk]
+  Matrix position_keys_;                 ///< [T, heads dk]: from address coordinates
+  std::vector<std::size_t> addressed_;   ///< the coordinates of keys in which it has any
+  std::vector<double> key_grid_;         ///< [heads dk]: every term is a multiple; 0: no
+  Matrix head_;                          ///< [C, D]
+  std::vector<std::size_t> head_reads_;  ///< the coordinates of which some logit knows
+  std::vector<Index> first_, size_;      ///< [class]: first position; how many
   /// [list of asked positions]: the last of each group of positions that are alike
   std::vector<std::vector<Index>> groups_;
 };

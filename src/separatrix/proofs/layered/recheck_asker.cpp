@@ -44,30 +44,35 @@ Asker::Asker(const Memory& memory, Index position, std::size_t asker)
   const Attention& a = m_.m.last;
   n_ = a.causal ? position + 1 : m_.m.T;  // not causal: the last position alone is asked
   const auto g = std::size_t(m_.s.group_of[std::size_t(position)]);
-  const auto& options = m_.p.options[std::size_t(m_.s.role[g])];
-  std::vector<Range> row;
-  for (std::size_t o = 0; o < options.size(); ++o) {
-    if (!m_.p.askers[asker](options[o])) continue;
-    const auto& x = m_.s.row[g][o];
-    if (row.empty())
-      for (const Quantity& entry : x) row.push_back(entry.range);
-    for (std::size_t d = 0; d < row.size(); ++d) row[d].join(x[d].range);
-  }
-  if (row.empty()) return;
+  const std::vector<Quantity>& row = m_.s.asker[g][asker];
   for (std::size_t d = 0; d < row.size(); ++d) {
-    if (!row[d].finite()) wrong_ = "an asked row is not finite";
+    if (!row[d].range.finite()) wrong_ = "an asked row is not finite";
     const Real here = m_.s.still[d] ? m_.m.position(position, Index(d)) : 0;
-    row_.push_back(m_.s.still[d] ? Quantity::point(here) : Quantity::between(row[d]));
+    row_.push_back(m_.s.still[d] ? Quantity::point(here) : Quantity::between(row[d].range));
   }
   for (Index h = 0; h < a.heads && wrong_.empty(); ++h) heads_.push_back(head_of(h));
 }
 
+/// One slack for all terms: this is where most of the time goes.
 Range Asker::score_of(const std::vector<Range>& q, std::span<const Range> key) const {
-  Range sum;
-  for (std::size_t i = 0; i < q.size(); ++i)
-    if (q[i].lo != 0 || q[i].hi != 0)
-      if (key[i].lo != 0 || key[i].hi != 0) sum = sum + q[i] * key[i];
-  return sum * m_.m.last.scale;
+  Real lo = 0, hi = 0, size = 0;
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    const Range &a = q[i], &b = key[i];
+    if ((a.lo == 0 && a.hi == 0) || (b.lo == 0 && b.hi == 0)) continue;
+    if (a.is_point() && b.is_point()) {
+      const Real product = a.lo * b.lo;
+      lo += product;
+      hi += product;
+      size += std::fabs(product);
+    } else {
+      const Range product = a * b;
+      lo += product.lo;
+      hi += product.hi;
+      size += product.size();
+    }
+  }
+  const Real slack = size * Real(q.size() + 2) * 0x1p-63L;
+  return Range{lo - slack, hi + slack} * m_.m.last.scale;
 }
 
 Asker::Head Asker::head_of(Index h) {
@@ -88,10 +93,12 @@ Asker::Head Asker::head_of(Index h) {
   if (!(error < 1) || !(size < 0x1p60L)) wrong_ = "the last attention's scores are too inexact";
   out.error = average_error(m_.rounding, Real(m_.m.T), Real(m_.m.D + a.dv), error, size);
   const auto first = std::size_t(h * a.dk);
-  for (const auto& group : m_.key) {
+  std::vector<Range> score;
+  for (const auto& key : m_.key)
+    score.push_back(score_of(q, std::span(key).subspan(first, q.size())));
+  for (const auto& group : m_.key_of) {
     auto& scores = out.score.emplace_back();
-    for (const auto& key : group)
-      scores.push_back(score_of(q, std::span(key).subspan(first, q.size())));
+    for (const std::size_t key : group) scores.push_back(score[key]);
   }
   out.sweep = sweep(h, q);
   if (!out.sweep) wrong_ = "too many groups of positions";

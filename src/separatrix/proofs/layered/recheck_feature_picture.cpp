@@ -28,7 +28,7 @@ struct Here {
     Index n = 0;
     for (std::size_t f = 0; f < reads.size(); ++f) {
       std::size_t number = 0;
-      for (const std::size_t at : reads[f]) number = (number << 1U) | std::size_t(look[at] == 1);
+      for (const std::size_t at : reads[f]) number = (number << 1U) | std::size_t(look[at].is(1));
       if (table[f][number]) ++n;
     }
     return n;
@@ -41,8 +41,8 @@ std::vector<Look> looks_of(const Here& here) {
   const std::size_t free = here.bits + (here.end ? 0 : 1);
   for (std::size_t number = 0; number < std::size_t{1} << free; ++number) {
     Look look;
-    if (here.end) look.push_back(2);
-    for (std::size_t b = 0; b < free; ++b) look.push_back(Token(number >> b & 1U));
+    if (here.end) look.push_back(Symbol::just(2));
+    for (std::size_t b = 0; b < free; ++b) look.push_back(Symbol::just(Index(number >> b & 1U)));
     out.push_back(std::move(look));
   }
   return out;
@@ -86,8 +86,9 @@ std::optional<Picture> places_with(const SparseFeatures& features, Index N, Inde
     return (*known)[std::size_t(role)].holding(look);
   };
   p.asked = {N};
-  p.askers = {[](const Look&) { return true; }};
-
+  Look end(p.looks.back().size(), Symbol::some(0, 2));
+  end.front() = Symbol::just(2);
+  p.askers = {std::move(end)};
   return p;
 }
 
@@ -130,7 +131,8 @@ std::optional<Picture> picture_with(const SparseFeatures& features, Index N, Ind
     Index total = 0, last = -1;
     for (std::size_t t = 0; t < looks->size(); ++t) {
       Look look;
-      for (const Index place : (*looks)[t]) look.push_back(tokens[std::size_t(place)]);
+      for (const Index place : (*looks)[t])
+        look.push_back(Symbol::just(tokens[std::size_t(place)]));
       const Here& here = (*known)[std::size_t((*role)[t])];
       const Index n = here.holding(look);
       total += n;

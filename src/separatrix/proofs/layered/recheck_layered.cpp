@@ -1,5 +1,6 @@
 #include "separatrix/proofs/layered/recheck_layered.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -22,6 +23,7 @@ using relayer::Machine;
 using relayer::Memory;
 using relayer::Mlp;
 using relayer::Picture;
+using relayer::Pool;
 using relayer::Question;
 using relayer::Real;
 using relayer::Rounding;
@@ -68,12 +70,62 @@ Asker::Flags flags_of(const Picture& p, const Question& q) {
   return flags;
 }
 
-/// Empty, or the first question that is not answered with the margin.
-std::string ask_everything(const Memory& memory, Real margin, int threads) {
+/// How closely answers that are kept where they are found are looked at.
+enum class Effort {
+  together,  ///< the worst of all questions for every answer
+  placed,    ///< and that place by place
+  single,    ///< every question with every answer
+};
+
+/// All questions of one asker, from each kind of asked position.
+class Interview {
+ public:
+  Interview(const Memory& memory, Real margin, Effort effort)
+      : memory_(memory),
+        margin_(margin),
+        effort_(effort),
+        positions_(asked_positions(memory.m, memory.p, memory.s)) {}
+
+  /// Questions begin .. end - 1; empty, or the first that is not answered with the margin.
+  std::string run(std::size_t begin, std::size_t end, Pool& pool) const {
+    const Picture& p = memory_.p;
+    for (const Index t : positions_) {
+      const Asker asker(memory_, t, p.questions[begin].asker);
+      if (!asker.wrong().empty()) return asker.wrong();
+      for (std::size_t i = begin; i < end; ++i) {
+        const Question& q = p.questions[i];
+        const Asker::Flags flags = flags_of(p, q);
+        if (q.kept && effort_ != Effort::single)
+          pool.join(asker.pool(q, flags, effort_ == Effort::placed));
+        else if (!keeps(asker, q, flags))
+          return "the margin is not kept at position " + std::to_string(t);
+      }
+    }
+    return {};
+  }
+
+ private:
+  bool keeps(const Asker& asker, const Question& q, const Asker::Flags& flags) const {
+    if (!q.kept) return asker.keeps(q, flags, margin_);
+    Question one = q;
+    return std::all_of(memory_.kept.begin(), memory_.kept.end(), [&](const auto& kept) {
+      one.answer = kept.first;
+      return asker.keeps(one, flags, margin_);
+    });
+  }
+
+  const Memory& memory_;
+  Real margin_;
+  Effort effort_;
+  std::vector<Index> positions_;
+};
+
+/// Empty, or what is not answered with the margin.
+std::string ask_everything(const Memory& memory, Real margin, int threads, Effort effort) {
   const Picture& p = memory.p;
   if (!memory.m.last.causal && p.asked.front() + 1 < p.n_tokens())
     return "an asked position sees later ones, of which nothing is known";
-  const auto positions = asked_positions(memory.m, p, memory.s);
+  const Interview interview(memory, margin, effort);
   std::vector<std::pair<std::size_t, std::size_t>> runs;  // questions of each asker
   for (std::size_t i = 0; i < p.questions.size(); ++i) {
     if (i == 0 || p.questions[i].asker != p.questions[i - 1].asker) runs.emplace_back(i, i);
@@ -81,25 +133,25 @@ std::string ask_everything(const Memory& memory, Real margin, int threads) {
   }
   std::mutex mutex;
   std::string wrong;
+  Pool pool;
   std::atomic<bool> stop = false;
   parallel_for(threads, Index(runs.size()), [&](std::size_t /*worker*/, Index r) {
+    if (stop) return;
     const auto [begin, end] = runs[std::size_t(r)];
-    const auto fail = [&](const std::string& why) {
-      const std::lock_guard lock(mutex);
-      if (wrong.empty()) wrong = why;
-      stop = true;
-    };
-    for (const Index t : positions) {
-      if (stop) return;
-      const Asker asker(memory, t, p.questions[begin].asker);
-      if (!asker.wrong().empty()) return fail(asker.wrong());
-      for (std::size_t i = begin; i < end && !asker.nobody() && !stop; ++i)
-        if (!asker.keeps(p.questions[i], flags_of(p, p.questions[i]), margin))
-          return fail("the margin is not kept at position " + std::to_string(t) +
-                      " where the answer is " + std::to_string(p.questions[i].answer));
-    }
+    Pool found;
+    const std::string why = interview.run(begin, end, found);
+    const std::lock_guard lock(mutex);
+    pool.join(found);
+    if (wrong.empty()) wrong = why;
+    stop = !wrong.empty();
   });
-  return wrong;
+  if (!wrong.empty() || pool.row.empty() || pool.keeps(memory, margin, threads)) return wrong;
+  if (effort == Effort::together) return ask_everything(memory, margin, threads, Effort::placed);
+  constexpr double kMaxGaps = 2e8;
+  const auto count = [](const auto& list) { return double(list.size()); };
+  if (count(p.questions) * count(memory.kept) * count(memory.m.head) > kMaxGaps)
+    return "an answer is not read with the margin where it is found";
+  return ask_everything(memory, margin, threads, Effort::single);
 }
 
 /// What the certificate says about itself beside the margin.
@@ -124,15 +176,14 @@ std::string verify(const Certificate& c, const Subject& subject, const Machine& 
   if (auto wrong = compare_with_labels(picture, subject.task, c.claim.length); !wrong.empty())
     return wrong;
   Stream stream;
-  if (auto wrong = make_stream(machine, picture, rounding, subject.threads, stream); !wrong.empty())
-    return wrong;
+  if (auto wrong = make_stream(machine, picture, rounding, stream); !wrong.empty()) return wrong;
   if (auto wrong = compare_evidence(c, picture, stream); !wrong.empty()) return wrong;
   std::string wrong;
   const Memory memory(machine, picture, stream, rounding, wrong);
   if (!wrong.empty()) return wrong;
   // Two bounds of one number need not agree in the last digits.
   const Real margin = Real(c.margin) - 1e-9L - 1e-6L * std::fabs(Real(c.margin));
-  return ask_everything(memory, margin, subject.threads);
+  return ask_everything(memory, margin, subject.threads, Effort::together);
 }
 
 }  // namespace

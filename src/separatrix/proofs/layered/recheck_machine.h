@@ -48,10 +48,12 @@ struct Stream {
   std::vector<int> role;        ///< [group]
   /// [group][option][D]; still entries are 0.
   std::vector<std::vector<std::vector<Quantity>>> row;
+  /// [group][asker][D], [group][kept][D]; empty where none of the group is asked, or has the role.
+  std::vector<std::vector<std::vector<Quantity>>> asker, kept;
   Real leak = 0;  ///< largest part of the first attention's weight outside what is looked at
 };
 std::string make_stream(const Machine& machine, const Picture& picture, const Rounding& rounding,
-                        int threads, Stream& stream);
+                        Stream& stream);
 
 /// Relative error of n computed attention weights, and of averages with them whose values are
 /// sums of up to `width` terms. score: error of each score; size: of the largest.

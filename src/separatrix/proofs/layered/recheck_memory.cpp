@@ -6,7 +6,7 @@ namespace separatrix::relayer {
 
 Memory::Memory(const Machine& machine, const Picture& picture, const Stream& stream,
                const Rounding& round, std::string& wrong)
-    : m(machine), p(picture), s(stream), rounding(round) {
+    : m(machine), p(picture), s(stream), rounding(round), logits(machine, round) {
   const Attention& a = m.last;
   key_terms.assign(a.k.size(), 0);
   key_span.assign(a.k.size(), Span{});
@@ -16,10 +16,13 @@ Memory::Memory(const Machine& machine, const Picture& picture, const Stream& str
   wrong = still_keys();
   if (!wrong.empty()) return;
   const Rounding plain(Arithmetic::real);
+  std::map<std::vector<Real>, std::size_t> numbers;
   for (const auto& group : s.row) {
-    auto &keys = key.emplace_back(), &values = value.emplace_back();
+    auto& keys = key_of.emplace_back();
+    auto& values = value.emplace_back();
     for (const std::vector<Quantity>& x : group) {
-      auto &k = keys.emplace_back(), &v = values.emplace_back();
+      std::vector<Range> k;
+      std::vector<Real> name;
       for (std::size_t i = 0; i < a.k.size(); ++i) {
         // float32 may never form keys; its errors are counted with the scores.
         const auto sum = (rounding.emulated() ? rounding : plain).sum(a.k[i], x);
@@ -27,16 +30,36 @@ Memory::Memory(const Machine& machine, const Picture& picture, const Stream& str
         key_terms[i] = std::max(key_terms[i], sum.absolute);
         key_span[i].join(Span::of(k.back()));
         if (!k.back().finite()) wrong = "a key is not finite";
+        name.insert(name.end(), {k.back().lo, k.back().hi});
       }
-      for (std::size_t i = 0; i < a.v.size(); ++i) {
-        const auto sum = (rounding.emulated() ? rounding : plain).sum(a.v[i], x);
-        v.push_back(rounding.emulated() ? rounding.stored(sum.value.range) : sum.value.range);
-        value_terms[i] = std::max({value_terms[i], sum.absolute, v.back().size()});
-        if (!v.back().finite()) wrong = "a value is not finite";
-      }
+      const auto [at, fresh] = numbers.try_emplace(std::move(name), key.size());
+      if (fresh) key.push_back(std::move(k));
+      keys.push_back(at->second);
+      const auto& v = values.emplace_back(values_of(x, wrong));
+      if (any_value.empty()) any_value = v;
+      for (std::size_t i = 0; i < v.size(); ++i) any_value[i].join(v[i]);
       for (std::size_t d = 0; d < x.size(); ++d) seen[d].join(Span::of(x[d].range));
     }
   }
+  for (const auto& group : s.kept)
+    for (std::size_t k = 0; k < group.size(); ++k) {
+      if (group[k].empty()) continue;
+      const std::vector<Range> v = values_of(group[k], wrong);
+      auto& known = kept.try_emplace(p.kept[k].answer, v).first->second;
+      for (std::size_t i = 0; i < v.size(); ++i) known[i].join(v[i]);
+    }
+}
+
+std::vector<Range> Memory::values_of(const std::vector<Quantity>& x, std::string& wrong) {
+  const Rounding plain(Arithmetic::real);
+  std::vector<Range> out;
+  for (std::size_t i = 0; i < m.last.v.size(); ++i) {
+    const auto sum = (rounding.emulated() ? rounding : plain).sum(m.last.v[i], x);
+    out.push_back(rounding.emulated() ? rounding.stored(sum.value.range) : sum.value.range);
+    value_terms[i] = std::max({value_terms[i], sum.absolute, out.back().size()});
+    if (!out.back().finite()) wrong = "a value is not finite";
+  }
+  return out;
 }
 
 std::string Memory::still_keys() {

@@ -26,17 +26,16 @@ mpz_class ordered(Index n, Index k) {
   return out;
 }
 
-/// One token of [first, first + n).
+/// Each token of [first, first + n), alone.
 std::vector<Look> alone(Index first, Index n) {
   std::vector<Look> out;
-  for (Index i = 0; i < n; ++i) out.push_back({Token(first + i)});
+  for (Index i = 0; i < n; ++i) out.push_back({Symbol::just(first + i)});
   return out;
 }
-/// One token of the first range, and one of the second behind it.
-std::vector<Look> couples(Index first, Index n, Index second, Index m) {
+/// Any symbol of a kind, and behind it each token of [first, first + n).
+std::vector<Look> behind(Symbol any, Index first, Index n) {
   std::vector<Look> out;
-  for (Index i = 0; i < n; ++i)
-    for (Index j = 0; j < m; ++j) out.push_back({Token(first + i), Token(second + j)});
+  for (Index i = 0; i < n; ++i) out.push_back({any, Symbol::just(first + i)});
   return out;
 }
 bool anything(int, const Look&) { return true; }
@@ -53,7 +52,9 @@ std::optional<Picture> pairs(const Claim& claim) {
   if (double(q) * double(q) > kMaxOptions) return std::nullopt;
   enum Roles { kX, kY, kEnd };
   Picture p;
-  p.options = {alone(0, q), couples(0, q, 0, q), alone(q, 1)};
+  p.options = {alone(0, q), {}, alone(q, 1)};
+  for (Index own = 0; own < q; ++own)
+    for (const Look& look : behind(Symbol::just(own), 0, q)) p.options[kY].push_back(look);
   for (Index t = 0; t < N; ++t) {
     const bool is_y = interleaved ? t % 2 == 1 : t >= n;
     p.role.push_back(is_y ? kY : kX);
@@ -63,9 +64,9 @@ std::optional<Picture> pairs(const Claim& claim) {
   p.role.push_back(kEnd);
   p.looks.emplace_back(1, N);
   p.asked = {N};
-  p.askers = {[](const Look&) { return true; }};
+  p.askers = alone(q, 1);
   const auto clashes = [equality](const Look& look) {
-    return equality ? look[0] != look[1] : look[0] == 1 && look[1] == 1;
+    return equality ? !look[0].overlaps(look[1]) : look[0].is(1) && look[1].is(1);
   };
   const auto peaceful = [clashes](int role, const Look& look) {
     return role != kY || !clashes(look);
@@ -77,7 +78,8 @@ std::optional<Picture> pairs(const Claim& claim) {
   p.find = [=](std::span<const Token> tokens, Index) {
     for (Index i = n; i-- > 0;) {
       const Index x = interleaved ? 2 * i : i, y = interleaved ? 2 * i + 1 : n + i;
-      if (clashes({tokens[std::size_t(y)], tokens[std::size_t(x)]})) return Picture::Found{1, y};
+      if (clashes({Symbol::just(tokens[std::size_t(y)]), Symbol::just(tokens[std::size_t(x)])}))
+        return Picture::Found{1, y};
     }
     return Picture::Found{0, -1};
   };
@@ -85,17 +87,17 @@ std::optional<Picture> pairs(const Claim& claim) {
   return p;
 }
 
-/// By the query, the least distance, and the label of the first point at that distance.
+/// By the query and the least distance: the first label at that distance.
 std::optional<Picture> nearest(const Claim& claim) {
   const Index d = number(claim, "dimension"), C = number(claim, "labels"), N = claim.length;
   const bool all = claim.task_config.at("positions") == "all";
   const Index X = Index{1} << d;
-  if (double(X) * double(C + 1) > kMaxOptions ||
-      double(X) * double(X) * double(C + 1) * double(d + 1) * double(C) > kMaxWork)
-    return std::nullopt;
+  if (double(X) * double(X) * double(d + 1) > kMaxWork) return std::nullopt;
   enum Roles { kPoint, kLabel };
   Picture p;
-  p.options = {alone(0, X), couples(X, C, 0, X)};
+  p.options = {alone(0, X), behind(Symbol::some(X, C), 0, X)};
+  for (Index y = 0; y < C; ++y)
+    p.kept.push_back({Token(y), kLabel, {Symbol::just(X + y), Symbol::some(0, X)}});
   for (Index t = 0; t <= 2 * N; ++t) {
     p.role.push_back(t % 2 == 0 ? kPoint : kLabel);
     p.looks.emplace_back(1, t);
@@ -103,27 +105,21 @@ std::optional<Picture> nearest(const Claim& claim) {
     if (t % 2 == 0 && (t == 2 * N || (all && t > 0))) p.asked.push_back(t);
   }
   const auto far = [](Token a, Token b) { return std::popcount(unsigned(a ^ b)); };
-  for (Token query = 0; query < Token(X); ++query) {
-    p.askers.emplace_back([=](const Look& look) { return look[0] == query; });
-    for (int least = 0; least <= int(d); ++least)
-      for (Index y = 0; y < C; ++y)
-        p.questions.push_back({.shape = Shape::one,
-                               .asker = p.askers.size() - 1,
-                               .answer = Token(y),
-                               .before =
-                                   [=](int role, const Look& look) {
-                                     return role == kPoint || far(look[1], query) > least;
-                                   },
-                               .there =
-                                   [=](int role, const Look& look) {
-                                     return role == kLabel && look[0] == Token(X + y) &&
-                                            far(look[1], query) == least;
-                                   },
-                               .after =
-                                   [=](int role, const Look& look) {
-                                     return role == kPoint || far(look[1], query) >= least;
-                                   }});
-  }
+  p.askers = alone(0, X);
+  for (Token query = 0; query < Token(X); ++query)
+    for (int least = 0; least <= int(d); ++least) {
+      const auto away = [=](const Look& look) { return far(look[1].least, query); };
+      p.questions.push_back(
+          {.shape = Shape::one,
+           .asker = std::size_t(query),
+           .kept = true,
+           .before = [=](int role,
+                         const Look& look) { return role == kPoint || away(look) > least; },
+           .there = [=](int role,
+                        const Look& look) { return role == kLabel && away(look) == least; },
+           .after = [=](int role,
+                        const Look& look) { return role == kPoint || away(look) >= least; }});
+    }
   p.find = [=](std::span<const Token> tokens, Index asked) {
     const Token query = tokens[std::size_t(asked)];
     Index best = 1;
@@ -131,48 +127,45 @@ std::optional<Picture> nearest(const Claim& claim) {
       if (far(tokens[std::size_t(t - 1)], query) < far(tokens[std::size_t(best - 1)], query))
         best = t;
     const Index least = far(tokens[std::size_t(best - 1)], query);
-    const Index y = tokens[std::size_t(best)] - X;
-    return Picture::Found{(Index(query) * (d + 1) + least) * C + y, best};
+    return Picture::Found{Index(query) * (d + 1) + least, best};
   };
   p.inputs = power(X, N + 1) * power(C, N);
   return p;
 }
 
-/// By the key that is asked and its value, which stands behind it among the pairs.
+/// By the key that is asked; its value stands behind it among the pairs.
 std::optional<Picture> recall(const Claim& claim) {
   const Index V = number(claim, "vocab_size"), k = number(claim, "pairs"), N = claim.length;
   const bool random = claim.task_config.at("random_non_queries").get<bool>();
   const Index values = V / 2, X = values - 1, Y = V - values;
-  if (double(X) * double(Y) * (double(X) * double(Y) + double(V)) > kMaxWork) return std::nullopt;
+  if (double(X) * double(2 * X + V) > kMaxWork) return std::nullopt;
   enum Roles { kKey, kValue, kRest };
   Picture p;
-  p.options = {alone(1, X), couples(values, Y, 1, X), alone(0, random ? V : values)};
+  p.options = {alone(1, X), behind(Symbol::some(values, Y), 1, X), alone(0, random ? V : values)};
+  for (Index value = values; value < V; ++value)
+    p.kept.push_back({Token(value), kValue, {Symbol::just(value), Symbol::some(1, X)}});
   for (Index t = 0; t < N; ++t) {
     p.role.push_back(t >= 2 * k ? kRest : t % 2 == 0 ? kKey : kValue);
     p.looks.emplace_back(1, t);
     if (p.role.back() == kValue) p.looks.back().push_back(t - 1);
     if (t >= 2 * k && t % 2 == 0) p.asked.push_back(t);
   }
-  for (Token key = 1; key <= Token(X); ++key) {
-    p.askers.emplace_back([=](const Look& look) { return look[0] == key; });
+  p.askers = alone(1, X);
+  for (Index key = 1; key <= X; ++key) {
+    const auto mine = [=](int role, const Look& look) { return role == kValue && look[1].is(key); };
     // Keys are different: no other value stands behind this one.
-    const auto other = [=](int role, const Look& look) { return role != kValue || look[1] != key; };
-    for (Token value = Token(values); value < Token(V); ++value)
-      p.questions.push_back({.shape = Shape::one,
-                             .asker = p.askers.size() - 1,
-                             .answer = value,
-                             .before = other,
-                             .there =
-                                 [=](int role, const Look& look) {
-                                   return role == kValue && look[0] == value && look[1] == key;
-                                 },
-                             .after = other});
+    const auto other = [=](int role, const Look& look) { return !mine(role, look); };
+    p.questions.push_back({.shape = Shape::one,
+                           .asker = std::size_t(key - 1),
+                           .kept = true,
+                           .before = other,
+                           .there = mine,
+                           .after = other});
   }
   p.find = [=](std::span<const Token> tokens, Index asked) {
     const Token key = tokens[std::size_t(asked)];
     for (Index t = 1; t < 2 * k; t += 2)
-      if (tokens[std::size_t(t - 1)] == key)
-        return Picture::Found{Index(key - 1) * Y + tokens[std::size_t(t)] - values, t};
+      if (tokens[std::size_t(t - 1)] == key) return Picture::Found{Index(key - 1), t};
     return Picture::Found{};
   };
   p.inputs = ordered(X, k) * ordered(Y, k) * ordered((N - 2 * k) / 2, k);
@@ -180,83 +173,82 @@ std::optional<Picture> recall(const Claim& claim) {
   return p;
 }
 
-/// By the last symbol and what followed its latest earlier occurrence; "none" stands at 0.
+/// By the last symbol: what followed its latest earlier occurrence; "none" stands at 0.
 std::optional<Picture> induction(const Claim& claim) {
   const Index q = number(claim, "alphabet"), N = claim.length;
-  if (double(q) * double(q) * double(q) * double(q + 1) > kMaxWork) return std::nullopt;
+  if (double(q) * double(q) > kMaxWork) return std::nullopt;
   enum Roles { kFirst, kLater };
+  const Symbol any = Symbol::some(0, q);
   Picture p;
-  p.options = {alone(0, q), couples(0, q, 0, q)};
+  p.options = {alone(0, q), behind(any, 0, q)};
+  for (Index s = 0; s < q; ++s) p.kept.push_back({Token(s), kLater, {Symbol::just(s), any}});
   for (Index t = 0; t < N; ++t) {
     p.role.push_back(t == 0 ? kFirst : kLater);
     p.looks.emplace_back(1, t);
     if (t > 0) p.looks.back().push_back(t - 1);
   }
   p.asked = {N - 1};
-  for (Token s = 0; s < Token(q); ++s) {
-    p.askers.emplace_back([=](const Look& look) { return look[0] == s; });
-    const auto other = [=](int role, const Look& look) { return role == kFirst || look[1] != s; };
+  for (Index s = 0; s < q; ++s) {
+    p.askers.push_back({Symbol::just(s), any});
+    const auto after_it = [=](int role, const Look& look) {
+      return role == kLater && look[1].is(s);
+    };
+    const auto other = [=](int role, const Look& look) { return !after_it(role, look); };
     p.questions.push_back({.shape = Shape::one,
-                           .asker = p.askers.size() - 1,
+                           .asker = std::size_t(s),
                            .answer = Token(q),
                            .before = anything,
                            .there = [](int role, const Look&) { return role == kFirst; },
                            .after = other,
                            .at = 0});
-    for (Token next = 0; next < Token(q); ++next)
-      p.questions.push_back({.shape = Shape::one,
-                             .asker = p.askers.size() - 1,
-                             .answer = next,
-                             .before = anything,
-                             .there =
-                                 [=](int role, const Look& look) {
-                                   return role == kLater && look[0] == next && look[1] == s;
-                                 },
-                             .after = other});
+    p.questions.push_back({.shape = Shape::one,
+                           .asker = std::size_t(s),
+                           .kept = true,
+                           .before = anything,
+                           .there = after_it,
+                           .after = other});
   }
   p.find = [=](std::span<const Token> tokens, Index) {
     const Token s = tokens[std::size_t(N - 1)];
     for (Index t = N - 1; t > 0; --t)
-      if (tokens[std::size_t(t - 1)] == s)
-        return Picture::Found{Index(s) * (q + 1) + 1 + tokens[std::size_t(t)], t};
-    return Picture::Found{Index(s) * (q + 1), 0};
+      if (tokens[std::size_t(t - 1)] == s) return Picture::Found{2 * Index(s) + 1, t};
+    return Picture::Found{2 * Index(s), 0};
   };
   p.inputs = power(q, N);
   return p;
 }
 
-/// The number comes first: by the number and the symbol at its place.
+/// The number comes first: by the number; the symbol is kept at its place.
 std::optional<Picture> lookup(const Claim& claim) {
   const Index q = number(claim, "alphabet"), N = claim.length;
   if (claim.task_config.at("query") != "first") return std::nullopt;
-  if (double(q) * double(N) * (double(q) * double(N) + double(q + N)) > kMaxWork)
-    return std::nullopt;
+  if (double(N) * double(q + 2 * N) > kMaxWork) return std::nullopt;
   enum Roles { kNumber, kSymbol, kLast };
+  const Symbol any = Symbol::some(0, q);
   Picture p;
-  p.options = {alone(q, N), alone(0, q), couples(0, q, q, N)};
+  p.options = {alone(q, N), {{any}}, behind(any, q, N)};
+  for (Index s = 0; s < q; ++s) {
+    p.kept.push_back({Token(s), kSymbol, {Symbol::just(s)}});
+    p.kept.push_back({Token(s), kLast, {Symbol::just(s), Symbol::some(q, N)}});
+  }
   for (Index t = 0; t <= N; ++t) {
     p.role.push_back(t == N ? kLast : t == 0 ? kNumber : kSymbol);
     p.looks.emplace_back(1, t);
   }
   p.looks.back().push_back(0);
   p.asked = {N};
-  for (Token s = 0; s < Token(q); ++s)
-    for (Index place = 0; place < N; ++place) {
-      p.askers.emplace_back([=](const Look& look) {
-        return look[1] == Token(q + place) && (place + 1 < N || look[0] == s);
-      });
-      p.questions.push_back(
-          {.shape = Shape::one,
-           .asker = p.askers.size() - 1,
-           .answer = s,
-           .before = anything,
-           .there = [=](int role, const Look& look) { return role != kNumber && look[0] == s; },
-           .after = anything,
-           .at = place + 1});
-    }
+  p.askers = behind(any, q, N);
+  for (Index place = 0; place < N; ++place)
+    p.questions.push_back({.shape = Shape::one,
+                           .asker = std::size_t(place),
+                           .kept = true,
+                           .before = anything,
+                           .there = [](int role, const Look&) { return role != kNumber; },
+                           .after = anything,
+                           .at = place + 1});
   p.find = [=](std::span<const Token> tokens, Index) {
     const Index place = tokens[0] - q;
-    return Picture::Found{Index(tokens[std::size_t(place + 1)]) * N + place, place + 1};
+    return Picture::Found{place, place + 1};
   };
   p.inputs = power(q, N) * N;
   return p;
@@ -281,47 +273,92 @@ std::vector<Picture> pictures_of(const Claim& claim, std::string& why) {
   return out;
 }
 
+bool overlap(const Look& a, const Look& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!a[i].overlaps(b[i])) return false;
+  return true;
+}
+
+namespace {
+
+/// One input against the picture, at one asked position.
+class Comparison {
+ public:
+  Comparison(const Picture& picture, std::span<const Token> tokens) : p_(picture), tokens_(tokens) {
+    for (std::size_t t = 0; t < p_.role.size(); ++t) {
+      auto& look = looks_.emplace_back();
+      for (const Index place : p_.looks[t])
+        look.push_back(Symbol::just(tokens[std::size_t(place)]));
+    }
+  }
+  /// Whether each position has just one of the options; takes a while.
+  bool has_options() const {
+    for (std::size_t t = 0; t < looks_.size(); ++t) {
+      const auto& options = p_.options[std::size_t(p_.role[t])];
+      if (std::count_if(options.begin(), options.end(),
+                        [&](const Look& option) { return overlap(option, looks_[t]); }) != 1)
+        return false;
+    }
+    return true;
+  }
+  bool fits(Index asked, Token label) const {
+    const Picture::Found found = p_.find(tokens_, asked);
+    if (found.question < 0) return label == kIgnore;
+    if (found.question >= Index(p_.questions.size())) return false;
+    const Question& q = p_.questions[std::size_t(found.question)];
+    if (!(q.kept ? keeps(found.place, label) : q.answer == label)) return false;
+    if (q.at >= 0 && q.at != found.place) return false;
+    if (!overlap(p_.askers[q.asker], looks_[std::size_t(asked)])) return false;
+    return q.shape == Shape::count ? weighs(q.count) : allowed(q, found.place, asked);
+  }
+
+ private:
+  bool keeps(Index place, Token label) const {
+    return std::any_of(p_.kept.begin(), p_.kept.end(), [&](const Kept& kept) {
+      return kept.answer == label && kept.role == p_.role[std::size_t(place)] &&
+             overlap(kept.look, looks_[std::size_t(place)]);
+    });
+  }
+  bool weighs(Index count) const {
+    for (std::size_t t = 0; t < looks_.size(); ++t) count -= p_.weight(p_.role[t], looks_[t]);
+    return count == 0;
+  }
+  bool allowed(const Question& q, Index place, Index asked) const {
+    for (Index t = 0; t <= asked; ++t) {
+      const auto& allows = q.shape == Shape::all || t < place ? q.before
+                           : t == place                       ? q.there
+                                                              : q.after;
+      if (!allows(p_.role[std::size_t(t)], looks_[std::size_t(t)])) return false;
+    }
+    return true;
+  }
+
+  const Picture& p_;
+  std::span<const Token> tokens_;
+  std::vector<Look> looks_;
+};
+
+}  // namespace
+
 std::string compare_with_labels(const Picture& p, const Task& task, Index length) {
+  constexpr Index kAll = 5000, kDrawn = 40;
   const Index T = p.n_tokens();
+  const bool all = p.inputs <= kAll;
   std::vector<Token> targets(static_cast<std::size_t>(T));
   std::string wrong;
-  const auto fits = [&](std::span<const Token> tokens, Index asked) {
-    const Picture::Found found = p.find(tokens, asked);
-    if (found.question < 0) return targets[std::size_t(asked)] == kIgnore;
-    if (found.question >= Index(p.questions.size())) return false;
-    const Question& q = p.questions[std::size_t(found.question)];
-    if (q.answer != targets[std::size_t(asked)]) return false;
-    if (q.at >= 0 && q.at != found.place) return false;
-    Index weight = 0;
-    for (Index t = 0; t < (q.shape == Shape::count ? T : asked + 1); ++t) {
-      Look look;
-      for (const Index place : p.looks[std::size_t(t)]) look.push_back(tokens[std::size_t(place)]);
-      const int role = p.role[std::size_t(t)];
-      if (t == asked && !p.askers[q.asker](look)) return false;
-      if (q.shape == Shape::count) {
-        weight += p.weight(role, look);
-        continue;
-      }
-      const auto& allows = q.shape == Shape::all || t < found.place ? q.before
-                           : t == found.place                       ? q.there
-                                                                    : q.after;
-      if (!allows(role, look)) return false;
-    }
-    return q.shape != Shape::count || weight == q.count;
-  };
   const auto look_at = [&](std::span<const Token> tokens) {
     task.label(tokens, targets);
-    for (Index t = 0; t < T; ++t)
-      if (std::binary_search(p.asked.begin(), p.asked.end(), t)
-              ? !fits(tokens, t)
-              : targets[std::size_t(t)] != kIgnore) {
-        wrong = "an input is not described rightly";
-        return false;
-      }
-    return true;
+    const Comparison comparison(p, tokens);
+    bool right = !all || comparison.has_options();
+    for (Index t = 0; t < T && right; ++t) {
+      const Token label = targets[std::size_t(t)];
+      right = std::binary_search(p.asked.begin(), p.asked.end(), t) ? comparison.fits(t, label)
+                                                                    : label == kIgnore;
+    }
+    if (!right) wrong = "an input is not described rightly";
+    return right;
   };
-  constexpr Index kAll = 5000, kDrawn = 40;
-  if (p.inputs <= kAll) {
+  if (all) {
     Index n = 0;
     for_each_instance(task, length, [&](std::span<const Token> tokens) {
       ++n;

@@ -12,8 +12,18 @@
 
 namespace separatrix::relayer {
 
-/// The tokens at the places that a position looks at, its own first.
-using Look = std::vector<Token>;
+/// A token between two, both included.
+struct Symbol {
+  Token least = 0, most = 0;
+  static Symbol just(Index token) { return {Token(token), Token(token)}; }
+  /// One of n tokens from `first` on.
+  static Symbol some(Index first, Index n) { return {Token(first), Token(first + n - 1)}; }
+  bool is(Index token) const { return least == Token(token) && most == Token(token); }
+  bool overlaps(const Symbol& other) const { return least <= other.most && other.least <= most; }
+};
+/// What stands at the places that a position looks at, its own first.
+using Look = std::vector<Symbol>;
+bool overlap(const Look& a, const Look& b);
 
 /// The inputs with one answer for one reason. Every position may look as its predicate allows,
 /// freely; so these are all inputs with that reason, and perhaps sequences that are no inputs.
@@ -26,10 +36,18 @@ struct Question {
   using Allows = std::function<bool(int role, const Look& look)>;
   Shape shape = Shape::all;
   std::size_t asker = 0;  ///< index into Picture::askers
+  bool kept = false;      ///< the answer is what the one position keeps (Picture::kept)
   Token answer = 0;
   Allows before = {}, there = {}, after = {};
   Index at = -1;  ///< `one`: it stands just there; -1: anywhere up to the asked position
   Index count = 0;
+};
+
+/// A position of that role that looks so keeps this answer.
+struct Kept {
+  Token answer = 0;
+  int role = 0;
+  Look look = {};
 };
 
 struct Picture {
@@ -38,8 +56,9 @@ struct Picture {
   std::vector<std::vector<Look>> options = {};  ///< [role]
   std::vector<Index> asked = {};                ///< ascending
   /// How an asked position looks; questions with the same asker stand together.
-  std::vector<std::function<bool(const Look&)>> askers = {};
+  std::vector<Look> askers = {};
   std::vector<Question> questions = {};
+  std::vector<Kept> kept = {};
   std::function<Index(int role, const Look&)> weight = {};
   /// The question to which an input belongs at an asked position, and the place (or -1); question
   /// -1: nothing is asked.

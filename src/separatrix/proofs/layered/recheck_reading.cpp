@@ -1,9 +1,11 @@
 #include "separatrix/proofs/layered/recheck_reading.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
-#include <map>
+
+#include "separatrix/base/parallel.h"
 
 // The last attention's averages over all inputs of a question, and what is decided with them.
 
@@ -20,6 +22,29 @@ double below(Real x) { return -above(-x); }
 /// At least e^x.
 Real exp_above(double x) { return x == kNothing ? 0 : std::exp(Real(x)) * (1 + 0x1p-60L); }
 
+/// Of values, with at least the weight 1 / (1 + lost) there.
+Range mixture(const Range& there, const Range& others, Real lost) {
+  const Real share = 1 / (1 + lost) * (1 - 0x1p-60L);
+  const Real slack = (there.size() + others.size()) * 0x1p-60L;
+  return {std::min(there.lo, there.lo * share + others.lo * (1 - share)) - slack,
+          std::max(there.hi, there.hi * share + others.hi * (1 - share)) + slack};
+}
+
+/// As it is stored, each an unknown of its own.
+std::vector<Quantity> unknowns(const Rounding& rounding, const std::vector<Range>& averages,
+                               const std::vector<Real>& loss) {
+  std::vector<Quantity> out;
+  for (std::size_t i = 0; i < averages.size(); ++i) {
+    const Range v{averages[i].lo - loss[i], averages[i].hi + loss[i]};
+    Quantity& to = out.emplace_back(Quantity::between(rounding.stored(v)));
+    if (to.spread == 0) continue;
+    to.linear.assign(averages.size(), 0);
+    to.linear[i] = to.spread;
+    to.spread = 0;
+  }
+  return out;
+}
+
 }  // namespace
 
 Range Asker::values(const Flags& flags, unsigned bits, std::size_t at) const {
@@ -35,6 +60,11 @@ Range Asker::values(const Flags& flags, unsigned bits, std::size_t at) const {
       }
   }
   return out;  // {1, -1}: none
+}
+
+/// What the one position brings.
+Range Asker::found(const Question& q, const Flags& flags, std::size_t at) const {
+  return q.kept ? m_.kept.at(q.answer)[at] : values(flags, 2, at);
 }
 
 /// side = 0: the largest scores. side = +-1: the largest of score + log(theta - +-value).
@@ -131,12 +161,9 @@ Real Asker::leak(const Question& q, const Head& head, const Worst& w, bool fully
 /// meets 0 the inequality holds; this is looked at again all the same.
 Real Asker::refined(const Question& q, const Flags& flags, const Head& head, std::size_t at,
                     int side, bool fully) const {
-  const auto least = [&](unsigned bits) {
-    const Range v = values(flags, bits, at);
-    return side > 0 ? v.lo : -v.hi;
-  };
-  const Real top = least(2);
-  Real low = std::min(top, least(1 | 2 | 4)), high = top;
+  const auto least = [&](const Range& v) { return side > 0 ? v.lo : -v.hi; };
+  const Real top = least(found(q, flags, at));
+  Real low = std::min(top, least(values(flags, 1 | 2 | 4, at))), high = top;
   const auto surplus = [&](Real theta) {
     return (top - theta) - leak(q, head, worst(flags, head, at, side, theta), fully);
   };
@@ -164,16 +191,12 @@ Range Asker::average(const Question& q, const Flags& flags, Index h, std::size_t
   if (q.shape == Shape::count) return counted(q, head, at);
   const Range others = values(flags, 1 | 4, at);
   if (q.shape == Shape::all) return others;
-  const Range there = values(flags, 2, at);
+  const Range there = found(q, flags, at);
   if (effort > 0)
     return {refined(q, flags, head, at, +1, effort > 1),
             -refined(q, flags, head, at, -1, effort > 1)};
   if (others.lo > others.hi) return there;
-  const Real lost = leak(q, head, worst(flags, head, at, 0, 0), false);
-  const Real share = 1 / (1 + lost) * (1 - 0x1p-60L);
-  const Real slack = (there.size() + others.size()) * 0x1p-60L;
-  return {std::min(there.lo, there.lo * share + others.lo * (1 - share)) - slack,
-          std::max(there.hi, there.hi * share + others.hi * (1 - share)) + slack};
+  return mixture(there, others, leak(q, head, worst(flags, head, at, 0, 0), false));
 }
 
 /// n positions have the largest score of their position and so about 1/n of the weight each. With
@@ -237,45 +260,22 @@ Range Asker::counted(const Question& q, const Head& head, std::size_t at) const 
   return {sum.lo / n - slack, sum.hi / n + slack};
 }
 
-bool Asker::decides(const std::vector<Quantity>& context, Token answer, Real margin) const {
-  const Machine& m = m_.m;
-  const Rounding& rounding = m_.rounding;
-  std::vector<Quantity> x = row_;
-  for (std::size_t d = 0; d < x.size(); ++d)
-    if (!m.last.o[d].empty())
-      x[d] = rounding.residual(row_[d], rounding.sum(m.last.o[d], context).value);
-  for (const Mlp& mlp : m.top) pass(mlp, rounding, x);
-  for (const Quantity& entry : x)
-    if (!entry.range.finite()) return false;
-  const auto loss = [&](std::size_t c) {
-    const auto sum = rounding.sum(m.head[c], x, m.head_bias[c]);
-    return sum.error + (rounding.emulated() ? rounding.store_loss(sum.value.range.size()) : 0) +
-           sum.absolute * 0x1p-52L;
-  };
-  const auto y = std::size_t(answer);
-  const Real own = loss(y);
-  const Rounding plain(Arithmetic::real);
-  for (std::size_t c = 0; c < m.head.size(); ++c) {
-    if (c == y) continue;
-    std::map<Index, double> difference;
-    for (const Term& t : m.head[y]) difference[t.at] += t.weight;
-    for (const Term& t : m.head[c]) difference[t.at] -= t.weight;
-    Terms terms;
-    for (const auto& [at, weight] : difference) terms.push_back({at, weight});
-    const Real gap = plain.sum(terms, x, m.head_bias[y] - m.head_bias[c]).value.range.lo;
-    if (!(gap - own - loss(c) >= margin)) return false;
-  }
-  return true;
-}
-
 /// False if no look of the asked position goes with the question: it has no inputs.
 bool Asker::possible(const Question& q, const Flags& flags) const {
   if (q.shape == Shape::count) return true;
   const auto role = std::size_t(m_.p.role[std::size_t(position_)]);
   const unsigned bits = q.shape == Shape::all ? 1U : 2U | 4U;
   for (std::size_t o = 0; o < flags[role].size(); ++o)
-    if ((flags[role][o] & bits) != 0 && m_.p.askers[q.asker](m_.p.options[role][o])) return true;
+    if ((flags[role][o] & bits) != 0 && overlap(m_.p.askers[q.asker], m_.p.options[role][o]))
+      return true;
   return false;
+}
+
+/// |computed - exact average|.
+Real Asker::loss(Index h, std::size_t at) const {
+  const Real terms = m_.value_terms[at];
+  return heads_[std::size_t(h)].error * terms +
+         (m_.rounding.real() ? 0 : Real(m_.m.T) * 0x1p-80L * (1 + terms));
 }
 
 bool Asker::keeps(const Question& q, const Flags& flags, Real margin) const {
@@ -283,24 +283,65 @@ bool Asker::keeps(const Question& q, const Flags& flags, Real margin) const {
   const Attention& a = m_.m.last;
   const int most = q.shape == Shape::one ? 2 : 0;
   for (int effort = 0; effort <= most; ++effort) {
-    std::vector<Quantity> context(a.v.size());
-    for (std::size_t i = 0; i < context.size(); ++i) {
-      const Index h = Index(i) / a.dv;
-      const Range v = average(q, flags, h, i, effort);
-      const Real terms = m_.value_terms[i];
-      const Real loss = heads_[std::size_t(h)].error * terms +
-                        (m_.rounding.real() ? 0 : Real(m_.m.T) * 0x1p-80L * (1 + terms));
-      const Range kept = m_.rounding.stored(Range{v.lo - loss, v.hi + loss});
-      if (!kept.finite()) return false;
-      context[i] = Quantity::between(kept);
-      if (context[i].spread == 0) continue;
-      context[i].linear.assign(context.size(), 0);
-      context[i].linear[i] = context[i].spread;
-      context[i].spread = 0;
+    std::vector<Range> averages;
+    std::vector<Real> lost;
+    for (std::size_t i = 0; i < a.v.size(); ++i) {
+      averages.push_back(average(q, flags, Index(i) / a.dv, i, effort));
+      lost.push_back(loss(Index(i) / a.dv, i));
     }
-    if (decides(context, q.answer, margin)) return true;
+    const auto row = m_.logits.row(row_, unknowns(m_.rounding, averages, lost));
+    if (!row.empty() && m_.logits.keep(row, m_.logits.losses(row), q.answer, margin)) return true;
   }
   return false;
+}
+
+Pool Asker::pool(const Question& q, const Flags& flags, bool fully) const {
+  Pool out;
+  if (!possible(q, flags)) return out;
+  for (const Quantity& entry : row_) out.row.push_back(entry.range);
+  for (const Head& head : heads_)
+    out.lost.push_back(leak(q, head, worst(flags, head, 0, 0, 0), fully));
+  for (std::size_t i = 0; i < m_.m.last.v.size(); ++i)
+    out.loss.push_back(loss(Index(i) / m_.m.last.dv, i));
+  return out;
+}
+
+void Pool::join(const Pool& other) {
+  if (other.row.empty()) return;
+  if (row.empty()) *this = other;
+  for (std::size_t d = 0; d < row.size(); ++d) row[d].join(other.row[d]);
+  for (std::size_t h = 0; h < lost.size(); ++h) lost[h] = std::max(lost[h], other.lost[h]);
+  for (std::size_t i = 0; i < loss.size(); ++i) loss[i] = std::max(loss[i], other.loss[i]);
+}
+
+bool Pool::keeps(const Memory& memory, Real margin, int threads) const {
+  std::vector<Quantity> asked;
+  for (const Range& range : row) asked.push_back(Quantity::between(range));
+  std::vector<Token> answers;
+  std::vector<std::vector<Quantity>> rows;
+  std::vector<Range> any;
+  for (const auto& [answer, values] : memory.kept) {
+    std::vector<Range> averages;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      averages.push_back(
+          mixture(values[i], memory.any_value[i], lost[i / std::size_t(memory.m.last.dv)]));
+    rows.push_back(memory.logits.row(asked, unknowns(memory.rounding, averages, loss)));
+    answers.push_back(answer);
+    if (rows.back().empty()) return false;
+    for (std::size_t d = 0; d < asked.size(); ++d) {
+      if (rows.size() == 1) any.push_back(rows.back()[d].range);
+      any[d].join(rows.back()[d].range);
+    }
+  }
+  std::vector<Quantity> all;
+  for (const Range& range : any) all.push_back(Quantity::between(range));
+  const std::vector<Real> losses = memory.logits.losses(all);
+  std::atomic<bool> kept = true;
+  parallel_for(threads, Index(answers.size()), [&](std::size_t /*worker*/, Index i) {
+    const auto at = std::size_t(i);
+    if (kept && !memory.logits.keep(rows[at], losses, answers[at], margin)) kept = false;
+  });
+  return kept;
 }
 
 }  // namespace separatrix::relayer

@@ -18,6 +18,26 @@ struct Sweep {
   std::vector<std::vector<double>> most_before, most_after;
 };
 
+/// What follows the last attention.
+class Logits {
+ public:
+  Logits(const Machine& machine, const Rounding& rounding);
+  /// The row that the head reads; none if it is not finite.
+  std::vector<Quantity> row(const std::vector<Quantity>& asked,
+                            const std::vector<Quantity>& context) const;
+  /// |computed - exact| of each, at most.
+  std::vector<Real> losses(const std::vector<Quantity>& row) const;
+  /// Whether the answer's is ahead by the margin.
+  bool keep(const std::vector<Quantity>& row, const std::vector<Real>& losses, Token answer,
+            Real margin) const;
+
+ private:
+  const Machine& m_;
+  const Rounding& rounding_;
+  std::vector<Index> used_;     ///< the entries that some logit reads
+  std::vector<double> weight_;  ///< [C, used]
+};
+
 /// What every asker has in common: keys and values of all rows.
 class Memory {
  public:
@@ -29,8 +49,14 @@ class Memory {
   const Picture& p;
   const Stream& s;
   const Rounding& rounding;
-  /// [group][option][heads dk] without the still entries, [group][option][heads dv].
-  std::vector<std::vector<std::vector<Range>>> key, value;
+  /// [different][heads dk] without the still entries, and [group][option] which of them: most
+  /// options have the same.
+  std::vector<std::vector<Range>> key;
+  std::vector<std::vector<std::size_t>> key_of;
+  std::vector<std::vector<std::vector<Range>>> value;  ///< [group][option][heads dv]
+  std::vector<Range> any_value;                        ///< [heads dv]
+  std::map<Token, std::vector<Range>> kept;            ///< values where an answer is kept
+  const Logits logits;
   std::vector<Real> key_terms, value_terms;  ///< largest sums of absolute terms
   std::vector<Range> still_key;              ///< [T, heads dk]: of the still entries
   std::vector<bool> has_still;               ///< [heads dk]
@@ -44,22 +70,33 @@ class Memory {
 
  private:
   std::string still_keys();
+  std::vector<Range> values_of(const std::vector<Quantity>& x, std::string& wrong);
   mutable std::mutex mutex_;
   mutable std::map<std::vector<Real>, std::shared_ptr<const Sweep>> sweeps_;
 };
 
-/// One way to ask: a row (several looks as one range), at one position.
+/// What is known of many questions at once whose answers are kept where they are found.
+struct Pool {
+  std::vector<Range> row = {};             ///< of those who ask; empty: nobody
+  std::vector<Real> lost = {}, loss = {};  ///< [heads] of attention, [heads dv] by rounding
+  void join(const Pool& other);
+  /// Whether every answer has the margin.
+  bool keeps(const Memory& memory, Real margin, int threads) const;
+};
+
+/// One way to ask, at one position.
 class Asker {
  public:
   Asker(const Memory& memory, Index position, std::size_t asker);
   const std::string& wrong() const { return wrong_; }
-  bool nobody() const { return row_.empty(); }
 
   /// What the question's looks may be: [role][option], bits 1 before, 2 there, 4 after.
   using Flags = std::vector<std::vector<unsigned char>>;
   /// True if every input of the question is answered with the margin, by bounds that are refined
-  /// until that is seen.
+  /// until that is seen. Of a kept answer: where it is `answer`.
   bool keeps(const Question& question, const Flags& flags, Real margin) const;
+  /// For all answers that are kept. `fully`: place by place, which takes longer.
+  Pool pool(const Question& question, const Flags& flags, bool fully) const;
 
  private:
   struct Head {
@@ -88,7 +125,8 @@ class Asker {
   Real refined(const Question& question, const Flags& flags, const Head& head, std::size_t at,
                int side, bool fully) const;
   Range counted(const Question& question, const Head& head, std::size_t at) const;
-  bool decides(const std::vector<Quantity>& context, Token answer, Real margin) const;
+  Range found(const Question& question, const Flags& flags, std::size_t at) const;
+  Real loss(Index h, std::size_t at) const;
 
   const Memory& m_;
   Index position_, n_ = 0;  ///< n_: visible positions

@@ -3,7 +3,6 @@
 #include <limits>
 #include <map>
 
-#include "separatrix/base/parallel.h"
 #include "separatrix/proofs/layered/recheck_machine.h"
 #include "separatrix/proofs/layered/recheck_shares.h"
 
@@ -62,44 +61,76 @@ void group(const Machine& m, const Picture& p, const Ledger& ledger, Stream& s) 
   }
 }
 
-/// The values of the first attention: of each token, and the range of all.
-struct TokenValues {
-  std::vector<std::vector<Range>> of;  ///< [V][heads dv]
-  std::vector<Range> any;
-  std::vector<Real> absolute;
+void join(std::vector<Range>& ranges, const std::vector<Range>& more) {
+  for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i].join(more[i]);
+}
 
-  TokenValues(const Machine& m, const Rounding& rounding) {
-    const std::size_t n = m.first->v.size();
-    absolute.assign(n, 0);
+/// What symbols are in the stream and as values of the first attention.
+class Symbols {
+ public:
+  struct Both {
+    std::vector<Range> stream = {}, value = {};  ///< [D], [heads dv]
+  };
+  Symbols(const Machine& m, const Rounding& rounding) {
+    absolute.assign(m.first ? m.first->v.size() : 0, 0);
     for (Token v = 0; v < Token(m.V); ++v) {
       std::vector<Quantity> x;
-      for (Index d = 0; d < m.D; ++d) x.push_back(Quantity::point(m.token(v, d)));
-      auto& values = of.emplace_back();
-      for (std::size_t i = 0; i < n; ++i) {
-        const auto sum = rounding.sum(m.first->v[i], x);
-        values.push_back(rounding.stored(sum.value.range));
-        absolute[i] = std::max({absolute[i], sum.absolute, values.back().size()});
+      Both& both = single_.emplace_back();
+      for (Index d = 0; d < m.D; ++d) {
+        x.push_back(Quantity::point(m.token(v, d)));
+        both.stream.push_back(x.back().range);
       }
-      if (v == 0) any = values;
-      for (std::size_t i = 0; i < n; ++i) any[i].join(values[i]);
+      for (std::size_t i = 0; i < absolute.size(); ++i) {
+        const auto sum = rounding.sum(m.first->v[i], x);
+        both.value.push_back(rounding.stored(sum.value.range));
+        absolute[i] = std::max({absolute[i], sum.absolute, both.value.back().size()});
+      }
     }
   }
+  /// The ranges over all tokens of the symbol.
+  const Both& of(const Symbol& symbol) {
+    if (symbol.least == symbol.most) return single_[std::size_t(symbol.least)];
+    const auto [at, fresh] = several_.try_emplace({symbol.least, symbol.most});
+    if (fresh) {
+      at->second = single_[std::size_t(symbol.least)];
+      for (Token v = symbol.least; v <= symbol.most; ++v) {
+        join(at->second.stream, single_[std::size_t(v)].stream);
+        join(at->second.value, single_[std::size_t(v)].value);
+      }
+    }
+    return at->second;
+  }
+  const std::vector<Range>& any_value() { return of({0, Token(single_.size()) - 1}).value; }
+  std::vector<Real> absolute;  ///< of the terms of a value, at most
+
+ private:
+  std::vector<Both> single_;
+  std::map<std::pair<Token, Token>, Both> several_;
 };
 
-/// The heads' averages where a position looks so, each an unknown of its own.
-std::vector<Quantity> averages(const Machine& m, const Rounding& rounding,
-                               const TokenValues& values, const GroupShares& shares,
-                               const Look& look) {
+/// What is between two numbers, as the unknown `at` of `n` that a row has.
+Quantity unknown(const Range& x, std::size_t at, std::size_t n) {
+  Quantity out = Quantity::between(x);
+  if (out.spread == 0) return out;
+  out.linear.assign(n, 0);
+  out.linear[at] = out.spread;
+  out.spread = 0;
+  return out;
+}
+
+/// The heads' averages where a position looks so, each an unknown of its own, before D others.
+std::vector<Quantity> averages(const Machine& m, const Rounding& rounding, Symbols& symbols,
+                               const GroupShares& shares, const Look& look) {
   const Attention& a = *m.first;
   std::vector<Quantity> context(a.v.size());
   for (std::size_t i = 0; i < context.size(); ++i) {
     const GroupShares::Head& head = shares.heads[i / std::size_t(a.dv)];
     // In two ways: a share of at least `low` each and the remainder anywhere; or a share between
     // both ends each, and at most `rest` elsewhere.
-    Range anywhere = values.any[i], least, between{0, 0};
+    Range anywhere = symbols.any_value()[i], least, between{0, 0};
     Real low = 0;
     for (std::size_t w = 0; w < look.size(); ++w) {
-      const Range& v = values.of[std::size_t(look[w])][i];
+      const Range& v = symbols.of(look[w]).value[i];
       least = least + Range{head.share[w].lo, head.share[w].lo} * v;
       between = between + head.share[w] * v;
       low += head.share[w].lo;
@@ -108,27 +139,21 @@ std::vector<Quantity> averages(const Machine& m, const Rounding& rounding,
     least = least + Range{remainder, remainder} * anywhere;
     between = between + Range{0, head.rest} * anywhere;
     Range both{std::max(least.lo, between.lo), std::min(least.hi, between.hi)};
-    const Real loss = head.error * values.absolute[i] +
-                      (rounding.real() ? 0 : Real(m.T) * 0x1p-80L * (1 + values.absolute[i]));
-    context[i] = Quantity::between(rounding.stored(Range{both.lo - loss, both.hi + loss}));
-    if (context[i].spread > 0) {
-      context[i].linear.assign(context.size(), 0);
-      context[i].linear[i] = context[i].spread;
-      context[i].spread = 0;
-    }
+    const Real loss = head.error * symbols.absolute[i] +
+                      (rounding.real() ? 0 : Real(m.T) * 0x1p-80L * (1 + symbols.absolute[i]));
+    context[i] = unknown(rounding.stored(Range{both.lo - loss, both.hi + loss}), i,
+                         context.size() + std::size_t(m.D));
   }
   return context;
 }
 
 }  // namespace
 
-std::string make_stream(const Machine& m, const Picture& p, const Rounding& rounding, int threads,
-                        Stream& s) {
+std::string make_stream(const Machine& m, const Picture& p, const Rounding& rounding, Stream& s) {
   const Ledger ledger(m);
   group(m, p, ledger, s);
   for (Index d = 0; d < m.D; ++d) s.still.push_back(ledger.still(std::size_t(d)));
   std::vector<GroupShares> shares(s.member.size());
-  std::optional<TokenValues> values;
   if (m.first) {
     Flags scored(std::size_t(m.D), false), valued = scored;
     mark(scored, m.first->q);
@@ -144,35 +169,44 @@ std::string make_stream(const Machine& m, const Picture& p, const Rounding& roun
       return wrong;
     for (const GroupShares& of : shares)
       for (const auto& head : of.heads) s.leak = std::max(s.leak, head.rest);
-    values.emplace(m, rounding);
   }
   constexpr double kMaxEntries = 3e8;
   double entries = 0;
   for (const int role : s.role)
-    entries += double(p.options[std::size_t(role)].size()) * double(m.D);
+    entries += double(p.options[std::size_t(role)].size() + p.kept.size()) * double(m.D);
   if (entries > kMaxEntries) return "too many rows";
+  std::vector<bool> asks(s.member.size(), false);
+  for (const Index t : p.asked) asks[std::size_t(s.group_of[std::size_t(t)])] = true;
+  Symbols symbols(m, rounding);
+  const std::size_t n_averages = m.first ? m.first->v.size() : 0;
   for (std::size_t g = 0; g < s.member.size(); ++g) {
-    const auto& options = p.options[std::size_t(s.role[g])];
-    auto& rows = s.row.emplace_back(options.size());
-    parallel_for(threads, Index(options.size()), [&](std::size_t /*worker*/, Index o) {
-      const Look& look = options[std::size_t(o)];
+    const auto row = [&](const Look& look) {
       std::vector<Quantity> x;
       for (Index d = 0; d < m.D; ++d) {
-        const Quantity parts[] = {Quantity::point(m.token(look.front(), d)),
-                                  Quantity::point(m.position(s.member[g], d))};
+        const Quantity parts[] = {
+            unknown(symbols.of(look.front()).stream[std::size_t(d)], n_averages + std::size_t(d),
+                    n_averages + std::size_t(m.D)),
+            Quantity::point(m.position(s.member[g], d))};
         x.push_back(s.still[std::size_t(d)]
                         ? Quantity::point(0)
                         : rounding.stored(rounding.sum({{0, 1}, {1, 1}}, parts).value));
       }
       if (m.first) {
-        const auto context = averages(m, rounding, *values, shares[g], look);
+        const auto context = averages(m, rounding, symbols, shares[g], look);
         for (std::size_t d = 0; d < x.size(); ++d)
           if (!m.first->o[d].empty())
             x[d] = rounding.residual(x[d], rounding.sum(m.first->o[d], context).value);
       }
       for (const Mlp& mlp : m.middle) pass(mlp, rounding, x);
-      rows[std::size_t(o)] = std::move(x);
-    });
+      return x;
+    };
+    auto &rows = s.row.emplace_back(), &askers = s.asker.emplace_back(),
+         &kept = s.kept.emplace_back();
+    for (const Look& look : p.options[std::size_t(s.role[g])]) rows.push_back(row(look));
+    if (asks[g])
+      for (const Look& look : p.askers) askers.push_back(row(look));
+    for (const Kept& k : p.kept)
+      kept.push_back(k.role == s.role[g] ? row(k.look) : std::vector<Quantity>());
   }
   return {};
 }

@@ -61,64 +61,94 @@ class Classes {
   std::vector<Index> first;  ///< a position of each
 };
 
-/// Values of the first attention for every token, [V][heads dv], and their hull over the tokens.
-struct Values {
-  std::vector<Box> of_token;
-  Box hull;
-  std::vector<double> absolute;  ///< sum of absolute terms, the largest over the tokens
-
-  Values(const Network& net, const Numbers& numbers) {
-    const auto& columns = net.first->v;
-    absolute.assign(columns.size(), 0);
-    for (Index v = 0; v < net.V; ++v) {
-      Box x;
-      for (Index d = 0; d < net.D; ++d) x.push_back(numbers.stored(FastInterval(net.tokens(v, d))));
-      Box out;
-      for (std::size_t i = 0; i < columns.size(); ++i) {
-        const auto sum = numbers.dot(columns[i], x);
-        out.push_back(numbers.stored(sum.value));
-        absolute[i] = std::max(absolute[i], sum.absolute);
-      }
-      if (v == 0) hull = out;
-      for (std::size_t i = 0; i < out.size(); ++i) hull[i] = separatrix::hull(hull[i], out[i]);
-      of_token.push_back(std::move(out));
-    }
+/// What tokens bring: their embeddings, and their values in the first attention.
+class TokenBoxes {
+ public:
+  struct Boxes {
+    Box embedding, values;  ///< [D], [heads dv]
+  };
+  TokenBoxes(const Network& net, const Numbers& numbers) : net_(net), numbers_(numbers) {
+    if (net.first) absolute_.assign(net.first->v.size(), 0);
+    everything_ = of({0, Token(net.V - 1)});
   }
+
+  /// Hulls over a range.
+  const Boxes& of(const Tokens& tokens) {
+    const auto [at, fresh] = known_.try_emplace(tokens);
+    if (!fresh) return at->second;
+    for (Token v = tokens.first; v <= tokens.last; ++v) {
+      const Boxes one = of_token(v);
+      if (v == tokens.first) at->second = one;
+      widen(at->second.embedding, one.embedding);
+      widen(at->second.values, one.values);
+    }
+    return at->second;
+  }
+  const Box& any_values() const { return everything_.values; }
+  /// Sums of absolute terms of the values, the largest over the tokens.
+  double absolute(std::size_t at) const { return absolute_[at]; }
+
+ private:
+  Boxes of_token(Token v) {
+    Boxes out;
+    Box x;
+    for (Index d = 0; d < net_.D; ++d) {
+      out.embedding.emplace_back(net_.tokens(v, d));
+      x.push_back(numbers_.stored(out.embedding.back()));
+    }
+    for (std::size_t i = 0; i < absolute_.size(); ++i) {
+      const auto sum = numbers_.dot(net_.first->v[i], x);
+      out.values.push_back(numbers_.stored(sum.value));
+      absolute_[i] = std::max(absolute_[i], sum.absolute);
+    }
+    return out;
+  }
+  static void widen(Box& box, const Box& more) {
+    for (std::size_t i = 0; i < box.size(); ++i) box[i] = hull(box[i], more[i]);
+  }
+
+  const Network& net_;
+  const Numbers& numbers_;
+  std::vector<double> absolute_;
+  std::map<Tokens, Boxes> known_;
+  Boxes everything_;
 };
 
-/// All of the first attention and the middle MLPs, for one class and view.
+/// All of the first attention and the middle MLPs, for one class and view: the coordinates that are
+/// read later.
 class RowMaker {
  public:
-  RowMaker(const Network& net, const Numbers& numbers) : net_(net), numbers_(numbers) {
-    if (net.first) values_.emplace(net, numbers);
-  }
+  RowMaker(const Network& net, const std::vector<Index>& kept, const Numbers& numbers)
+      : net_(net), kept_(kept), numbers_(numbers), tokens_(net, numbers) {}
 
-  Box row(Index position, const std::vector<Token>& view, const Shares* shares) const {
+  Box row(Index position, const View& view, const Shares* shares) {
     Box x;
+    const Box& own = tokens_.of(view.front()).embedding;
     for (Index d = 0; d < net_.D; ++d)
-      x.push_back(numbers_.stored(FastInterval(net_.tokens(view.front(), d)) +
-                                  FastInterval(net_.positions(position, d))));
+      x.push_back(numbers_.stored(own[std::size_t(d)] + FastInterval(net_.positions(position, d))));
     if (shares != nullptr) attend(view, *shares, x);
     for (const MlpPart& mlp : net_.middle) apply(mlp, numbers_, x);
-    return x;
+    Box kept;
+    for (const Index d : kept_) kept.push_back(x[std::size_t(d)]);
+    return kept;
   }
 
  private:
-  void attend(const std::vector<Token>& view, const Shares& shares, Box& x) const {
+  void attend(const View& view, const Shares& shares, Box& x) {
     const AttentionPart& a = *net_.first;
     Box context;
     for (Index h = 0; h < a.heads; ++h) {
       const HeadShares& head = shares.heads[std::size_t(h)];
       for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i) {
         const auto at = std::size_t(i);
-        FastInterval sum = FastInterval(0, head.rest) * values_->hull[at];
+        FastInterval sum = FastInterval(0, head.rest) * tokens_.any_values()[at];
         for (std::size_t m = 0; m < view.size(); ++m)
-          sum += head.window[m] * values_->of_token[std::size_t(view[m])][at];
+          sum += head.window[m] * tokens_.of(view[m]).values[at];
         const double n = double(net_.T);
         const double relative =
             (1 + head.error) * (1 + numbers_.gamma(n + 2 * double(net_.D + a.dv) + 8)) - 1;
         const double error =
-            relative * values_->absolute[at] * (1 + 0x1p-40) + (numbers_.real() ? 0 : n * 0x1p-80);
+            relative * tokens_.absolute(at) * (1 + 0x1p-40) + (numbers_.real() ? 0 : n * 0x1p-80);
         context.push_back(numbers_.stored(sum + FastInterval(-error, error)));
       }
     }
@@ -128,8 +158,9 @@ class RowMaker {
   }
 
   const Network& net_;
+  const std::vector<Index>& kept_;
   const Numbers& numbers_;
-  std::optional<Values> values_;
+  TokenBoxes tokens_;
 };
 
 /// Why the first attention's weights would depend on the input.
@@ -174,26 +205,31 @@ std::optional<Rows> rows_of(const Network& net, const Cover& cover, const Number
       for (const HeadShares& head : share.heads)
         rows.worst_leak = std::max(rows.worst_leak, head.rest);
   }
-  double entries = 0;
-  for (const Index t : classes.first)
-    entries += double(cover.kinds[std::size_t(cover.kind[std::size_t(t)])].views.size()) *
-               double(rows.kept.size());
-  if (entries > kMaxEntries) {
+  rows.kind.reserve(classes.first.size());
+  for (const Index t : classes.first) rows.kind.push_back(cover.kind[std::size_t(t)]);
+  double boxes = 0;
+  for (const int kind : rows.kind)
+    boxes += double(cover.kinds[std::size_t(kind)].views.size() + cover.read_outs.size());
+  if (boxes * double(rows.kept.size()) > kMaxEntries) {
     why = "its rows would take more than " + std::to_string(Index(kMaxEntries)) + " intervals";
     return std::nullopt;
   }
-  const RowMaker maker(net, numbers);
+  std::vector<bool> is_asked(classes.first.size(), false);
+  for (const auto& positions : cover.asked)
+    for (const Index t : positions) is_asked[std::size_t(classes.of[std::size_t(t)])] = true;
+  RowMaker maker(net, rows.kept, numbers);
   for (std::size_t c = 0; c < classes.first.size(); ++c) {
-    const Index position = classes.first[c];
-    rows.kind.push_back(cover.kind[std::size_t(position)]);
-    std::vector<Box> boxes;
-    for (const auto& view : cover.kinds[std::size_t(rows.kind.back())].views) {
-      const Box row = maker.row(position, view, net.first ? &shares[c] : nullptr);
-      Box kept;
-      for (const Index d : rows.kept) kept.push_back(row[std::size_t(d)]);
-      boxes.push_back(std::move(kept));
-    }
-    rows.view.push_back(std::move(boxes));
+    const auto make = [&](const View& view) {
+      return maker.row(classes.first[c], view, net.first ? &shares[c] : nullptr);
+    };
+    auto &views = rows.view.emplace_back(), &askers = rows.asker.emplace_back(),
+         &read_outs = rows.read_out.emplace_back();
+    for (const View& view : cover.kinds[std::size_t(rows.kind[c])].views)
+      views.push_back(make(view));
+    if (is_asked[c])
+      for (const View& view : cover.askers) askers.push_back(make(view));
+    for (const ReadOut& r : cover.read_outs)
+      read_outs.push_back(r.kind == rows.kind[c] ? make(r.view) : Box());
   }
   return rows;
 }

@@ -17,13 +17,15 @@ struct Rows {
   Matrix address;                ///< [T, D]: those coordinates
   std::vector<Index> kept;       ///< the other coordinates that anything reads later
   std::vector<std::vector<Box>> view;  ///< [class][view][kept]
+  /// [class][asker][kept], empty for classes that are not asked; [class][read-out][kept], empty for
+  /// those of other kinds.
+  std::vector<std::vector<Box>> asker, read_out;
   double worst_leak = 0;  ///< largest share that the first attention gives outside a window
 
-  /// The whole row [D] of a class's view; the address coordinates from `position`.
-  Box row(Index cls, std::size_t view_number, Index position, Index D) const {
+  /// The whole row [D]; the address coordinates from `position`.
+  Box whole(const Box& some, Index position, Index D) const {
     auto out = Box(static_cast<std::size_t>(D));
-    const Box& box = view[std::size_t(cls)][view_number];
-    for (std::size_t i = 0; i < kept.size(); ++i) out[std::size_t(kept[i])] = box[i];
+    for (std::size_t i = 0; i < kept.size(); ++i) out[std::size_t(kept[i])] = some[i];
     for (Index d = 0; d < D; ++d)
       if (is_address[std::size_t(d)]) out[std::size_t(d)] = FastInterval(address(position, d));
     return out;
