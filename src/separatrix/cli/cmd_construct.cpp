@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include "separatrix/base/names.h"
 #include "separatrix/cli/construct_table.h"
 #include "separatrix/cli/session.h"
+#include "separatrix/cli/variants.h"
 #include "separatrix/lab/evidence.h"
 #include "separatrix/nn/model.h"
 
@@ -14,12 +16,32 @@ struct ConstructOptions {
   Parameters knobs, task_parameters;
 };
 
-/// "2 layers of attention with up to 3 heads", or "1 layer".
+/// "2 layers, 3 heads", or "1 layer" where there is no attention.
 std::string layers_of(const Json& built) {
   const Index layers = built.at("layers"), heads = built.at("heads");
   std::string out = fmt::format("{} layer{}", layers, layers == 1 ? "" : "s");
   if (heads > 0) out += fmt::format(", {} head{}", heads, heads == 1 ? "" : "s");
   return out;
+}
+
+/// Which other choice of the task the theorem is about, if it is one.
+std::string covered_hint(const Construction& construction, const ConstructionRequest& request,
+                         const Registry<Task>& tasks) {
+  std::string hint = "see docs/constructions.md";
+  for_each_variant(tasks, [&](const Registry<Task>::Entry& entry, const Json& config,
+                              const std::string& /*name*/) {
+    if (!same_name(entry.name, construction.task())) return;
+    ConstructionRequest other = request;
+    other.task_config.update(config);
+    try {
+      if (config.empty() || !construction.claim(other)) return;
+    } catch (const Error&) {
+      return;  // it would not fit either
+    }
+    for (const auto& [key, value] : config.items())
+      hint = fmt::format("it covers --{} {}", key, value.get<std::string>());
+  });
+  return hint;
 }
 
 }  // namespace
@@ -61,7 +83,8 @@ void add_construct(Command command, Session& session) {
     if (!claim)
       throw Error(ErrorKind::spec,
                   entry.name + " does not cover these parameters of " + task_entry.name,
-                  task_config.dump() + ", " + o->format, "see docs/constructions.md");
+                  task_config.dump() + ", " + o->format,
+                  covered_hint(*construction, request, catalogue.tasks));
     const Built built = construction->build(request, catalogue.blocks);
     const Weights& weights = built.weights;
     if (!o->output.empty()) save_model(o->output, built_file(entry.name, *claim, built));
