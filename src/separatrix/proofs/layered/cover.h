@@ -14,7 +14,10 @@ struct Tokens {
   Token first = 0, last = 0;
   bool contains(Token t) const { return first <= t && t <= last; }
   bool meets(const Tokens& other) const { return first <= other.last && other.first <= last; }
-  auto operator<=>(const Tokens&) const = default;
+  bool operator==(const Tokens& other) const = default;
+  bool operator<(const Tokens& other) const {
+    return first != other.first ? first < other.first : last < other.last;
+  }
 };
 /// What stands at the window's positions, the position's own first.
 using View = std::vector<Tokens>;

@@ -35,7 +35,7 @@ class CoverBuilder {
     }
     return add_mask(std::move(mask));
   }
-  void add(Case entry) { cover_.cases.push_back(std::move(entry)); }
+  void add(const Case& entry) { cover_.cases.push_back(entry); }
   void weigh(const std::vector<std::vector<Index>>& weights) { cover_.weights = weights; }
   const Cover& cover() const { return cover_; }
   Cover finish(const mpz_class& inputs);

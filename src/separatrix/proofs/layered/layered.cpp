@@ -10,7 +10,11 @@
 namespace separatrix {
 namespace {
 
-using namespace layered;
+using layered::Case;
+using layered::Cover;
+using layered::Network;
+using layered::Numbers;
+using layered::Reading;
 
 struct LayeredConfig {};
 template <class V>
@@ -40,12 +44,12 @@ class Layered final : public CertificateMethod {
     Certificate c = begin_certificate("layered", claim, subject.weights);
     std::string why;
     const Index n_tokens = subject.task.info(claim.length).n_tokens;
-    const auto net = view_network(subject.weights, n_tokens, claim.arithmetic, why);
+    const auto net = layered::view_network(subject.weights, n_tokens, claim.arithmetic, why);
     if (!net) return undecided(std::move(c), why);
-    const std::vector<Cover> covers = covers_of(claim, why);
+    const std::vector<Cover> covers = layered::covers_of(claim, why);
     double best = -std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < covers.size(); ++i) {
-      const std::string wrong = disagreement(covers[i], subject.task, claim.length);
+      const std::string wrong = layered::disagreement(covers[i], subject.task, claim.length);
       if (!wrong.empty()) return undecided(std::move(c), wrong);
       const auto least = least_margin(*net, covers[i], subject, claim.arithmetic, c.evidence, why);
       if (!least) continue;
@@ -57,7 +61,7 @@ class Layered final : public CertificateMethod {
               "IEEE arithmetic in any order, an exponential within 4 units in the last "
               "place, and the cases of ") +
           claim.task + ", which were compared with Task::label on " +
-          (compares_all(covers[i]) ? "all" : "64") + " inputs";
+          (layered::compares_all(covers[i]) ? "all" : "64") + " inputs";
       return conclude(std::move(c), *least, covers[i].inputs);
     }
     c.evidence = Json::object();
@@ -79,7 +83,7 @@ class Layered final : public CertificateMethod {
                                             const Subject& subject, Arithmetic arithmetic,
                                             Json& evidence, std::string& why) {
     const Numbers numbers(arithmetic);
-    const auto rows = rows_of(net, cover, numbers, why);
+    const auto rows = layered::rows_of(net, cover, numbers, why);
     if (!rows) return std::nullopt;
     const Reading reading(net, cover, *rows, numbers);
     why = reading.obstacle();

@@ -185,7 +185,7 @@ HeadShares shares_at(const HeadTables& tables, const TotalWeight& total, Index t
     for (std::size_t o = 0; o < window.size(); ++o)
       if (o != m) others += exp_down(score[o] - score[m] - slack);
     const double low = exp_down(score[m] - log_total - slack);
-    out.window.push_back({std::min(low, 1.0), std::min(1.0, next_above(1 / (1 + others)))});
+    out.window.emplace_back(std::min(low, 1.0), std::min(1.0, next_above(1 / (1 + others))));
     least += low;
   }
   out.rest = std::clamp(next_above(1 - least * (1 - 0x1p-50)), 0.0, 1.0);

@@ -22,7 +22,7 @@ class Reading {
   /// What cases have in common whose answer stands at the target: how much of the attention is
   /// lost, at most, and all rows that ask.
   struct Pool {
-    Box row = {};                                  ///< [D]; empty: no case yet
+    Box row = {};                                       ///< [D]; empty: no case yet
     std::vector<double> leak = {}, context_error = {};  ///< [heads], [heads dv]
     void join(const Pool& other);
   };

@@ -316,6 +316,7 @@ void Pool::join(const Pool& other) {
 
 bool Pool::keeps(const Memory& memory, Real margin, int threads) const {
   std::vector<Quantity> asked;
+  asked.reserve(row.size());
   for (const Range& range : row) asked.push_back(Quantity::between(range));
   std::vector<Token> answers;
   std::vector<std::vector<Quantity>> rows;
@@ -334,6 +335,7 @@ bool Pool::keeps(const Memory& memory, Real margin, int threads) const {
     }
   }
   std::vector<Quantity> all;
+  all.reserve(any.size());
   for (const Range& range : any) all.push_back(Quantity::between(range));
   const std::vector<Real> losses = memory.logits.losses(all);
   std::atomic<bool> kept = true;
