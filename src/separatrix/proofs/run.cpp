@@ -75,10 +75,11 @@ Certificate undecided(Certificate certificate, const std::string& reason) {
 }
 
 Certificate conclude(Certificate certificate, double margin, const std::string& inputs) {
-  if (!keeps(certificate.claim, margin))
+  if (!keeps(certificate.claim, margin)) {
+    const std::string claimed = std::to_string(certificate.claim.margin);
     return undecided(std::move(certificate), "the proved margin " + std::to_string(margin) +
-                                                 " does not reach the claimed " +
-                                                 std::to_string(certificate.claim.margin));
+                                                 " does not reach the claimed " + claimed);
+  }
   certificate.verdict = Verdict::proved;
   // With a single class it is infinite, which JSON does not know.
   certificate.margin = std::min(margin, std::numeric_limits<double>::max());
