@@ -12,6 +12,15 @@ struct Size {
   Arithmetic arithmetic;
 };
 
+/// Every bit is a feature.
+Json all_bits(Index n, const std::string& function) {
+  std::string text = "{features: [";
+  for (Index i = 0; i < n; ++i)
+    text +=
+        std::string(i == 0 ? "" : ", ") + "{positions: [" + std::to_string(i) + "], table: [0, 1]}";
+  return {{"features", text + "], function: " + function + "}"}};
+}
+
 TEST(LayeredSizes, AreProvedAndRechecked) {
   const LayeredFixture f;
   const Json random_words = {{"vocab_size", 101}, {"pairs", 2}, {"random_non_queries", true}};
@@ -26,7 +35,9 @@ TEST(LayeredSizes, AreProvedAndRechecked) {
       {"nearest-neighbor-transformer",
        {{"dimension", 6}, {"labels", 64}},
        33,
-       Arithmetic::bfloat16}};
+       Arithmetic::bfloat16},
+      {"sparse-features-transformer", all_bits(999, "parity"), 999, Arithmetic::float32},
+      {"sparse-features-transformer", all_bits(700, "majority"), 701, Arithmetic::float16}};
   for (const Size& size : sizes) {
     const auto c = build_case(f.r, size.construction, size.config, size.length, size.arithmetic);
     const Certificate found = f.certify_layered(*c);

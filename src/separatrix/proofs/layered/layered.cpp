@@ -34,6 +34,11 @@ std::vector<std::vector<std::size_t>> by_query(const Cover& cover) {
   return groups;
 }
 
+bool counts(const Cover& cover) {
+  return std::any_of(cover.cases.begin(), cover.cases.end(),
+                     [](const Case& entry) { return entry.shape == Case::Shape::counted; });
+}
+
 /// Certificates C and D of docs/certificates.md: layer by layer over the cases of a task.
 class Layered final : public CertificateMethod {
  public:
@@ -59,7 +64,8 @@ class Layered final : public CertificateMethod {
       c.trusted_base =
           std::string(
               "IEEE arithmetic in any order, an exponential within 4 units in the last "
-              "place, and the cases of ") +
+              "place") +
+          (counts(covers[i]) ? " that is 1 at 0 and 0 below -120" : "") + ", and the cases of " +
           claim.task + ", which were compared with Task::label on " +
           (layered::compares_all(covers[i]) ? "all" : "64") + " inputs";
       return conclude(std::move(c), *least, covers[i].inputs);

@@ -184,6 +184,7 @@ Reading::Head Reading::scores_of(const std::vector<Projection>& q, Index head) c
     if (matters) grid = std::min(grid, q[i].grid * key_grid_[first + i]);
   }
   const bool exact = 2 * std::max(magnitude, full) <= 0x1p24 * grid;
+  out.exact = exact && !numbers_.real();
   const double terms = double(2 * net_.D + a.dk) + 10;
   const double error = exact ? 0 : numbers_.gamma(terms) * full * a.scale * 2;
   out.error = numbers_.softmax_error(double(net_.T), error, full * a.scale);
@@ -291,6 +292,10 @@ double Reading::margin(const Case& entry, const std::vector<Query>& queries) con
       const double leak = entry.shape == Case::Shape::target ? largest_leak(entry, query, head) : 0;
       for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i) {
         const auto at = std::size_t(i);
+        if (const auto known = exact_count(entry, query, head, at)) {
+          context.push_back(numbers_.stored(FastInterval(*known)));
+          continue;
+        }
         const double error = context_error(query, h, at);
         const FastInterval average = context_at(entry, query, h, at, leak);
         context.push_back(numbers_.stored(average + FastInterval(-error, error)));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "separatrix/proofs/layered/rows.h"
 
@@ -36,6 +37,7 @@ class Reading {
     std::vector<std::vector<FastInterval>> view;  ///< [class][view]: score but for the position
     std::vector<FastInterval> position;           ///< [T], or one for all
     double error = 0;                             ///< relative, of the computed weights
+    bool exact = false;                           ///< float32 computes just these scores
   };
   struct Query {
     Index position = 0;  ///< the last of those that are alike
@@ -74,6 +76,8 @@ class Reading {
                           double leak) const;
   FastInterval counted_at(const Case& entry, const Query& query, const Head& head,
                           std::size_t at) const;
+  std::optional<double> exact_count(const Case& entry, const Query& query, const Head& head,
+                                    std::size_t at) const;
   double context_error(const Query& query, Index head, std::size_t at) const;
   Box answered(const Box& row, const Box& context) const;
   std::vector<double> losses(const Box& x) const;

@@ -91,6 +91,7 @@ Asker::Head Asker::head_of(Index h) {
   Real size = 0;
   const Real error = score_error(h, q, terms, size);
   if (!(error < 1) || !(size < 0x1p60L)) wrong_ = "the last attention's scores are too inexact";
+  out.exact = error == 0 && !m_.rounding.real();
   out.error = average_error(m_.rounding, Real(m_.m.T), Real(m_.m.D + a.dv), error, size);
   const auto first = std::size_t(h * a.dk);
   std::vector<Range> score;

@@ -286,6 +286,12 @@ bool Asker::keeps(const Question& q, const Flags& flags, Real margin) const {
     std::vector<Range> averages;
     std::vector<Real> lost;
     for (std::size_t i = 0; i < a.v.size(); ++i) {
+      Real known = 0;
+      if (q.shape == Shape::count && counted_exactly(q, heads_[i / std::size_t(a.dv)], i, known)) {
+        averages.push_back({known, known});
+        lost.push_back(0);
+        continue;
+      }
       averages.push_back(average(q, flags, Index(i) / a.dv, i, effort));
       lost.push_back(loss(Index(i) / a.dv, i));
     }

@@ -103,6 +103,7 @@ class Asker {
     std::vector<std::vector<Range>> score;  ///< [group][option], without the position's part
     std::shared_ptr<const Sweep> sweep;
     Real error = 0;
+    bool exact = false;  ///< the scores are what float32 computes
   };
   struct Worst {  ///< log weights: [group]
     std::vector<double> before, after, there;
@@ -125,6 +126,8 @@ class Asker {
   Real refined(const Question& question, const Flags& flags, const Head& head, std::size_t at,
                int side, bool fully) const;
   Range counted(const Question& question, const Head& head, std::size_t at) const;
+  bool counted_exactly(const Question& question, const Head& head, std::size_t at,
+                       Real& average) const;
   Range found(const Question& question, const Flags& flags, std::size_t at) const;
   Real loss(Index h, std::size_t at) const;
 
