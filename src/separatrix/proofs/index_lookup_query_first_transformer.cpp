@@ -4,6 +4,7 @@
 #include "separatrix/proofs/circuit.h"
 #include "separatrix/proofs/guarantee.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
 namespace {

@@ -5,6 +5,7 @@
 #include "separatrix/proofs/construction.h"
 #include "separatrix/proofs/position_only.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
 namespace {

@@ -18,12 +18,6 @@ Matrix column_maxima(const Matrix& m, Index first, Index last) {
   return out;
 }
 
-double largest(const Matrix& m) {
-  double out = 0;
-  for (const double x : m.data) out = std::max(out, std::abs(x));
-  return out;
-}
-
 /// Bounds |x| for every token at every position.
 Matrix input_bound(const OneLayer& m) {
   Matrix x = column_maxima(m.embedding, 0, m.V);
@@ -47,6 +41,12 @@ bool scores_are_exact(const OneLayer& m, const Matrix& x, const Matrix& q, const
 }
 
 }  // namespace
+
+double largest(const Matrix& m) {
+  double out = 0;
+  for (const double x : m.data) out = std::max(out, std::abs(x));
+  return out;
+}
 
 Matrix to_matrix(std::span<const float> values, Index rows) {
   Matrix m(rows, Index(values.size()) / rows);

@@ -22,6 +22,7 @@ Matrix to_matrix(std::span<const float> values, Index rows);  ///< row-major
 Matrix product(const Matrix& a, const Matrix& b);
 Matrix transposed(const Matrix& a);
 Matrix absolute(const Matrix& a);
+double largest(const Matrix& a);  ///< magnitude of an entry
 
 /// The model form that the position-only certificates are for: embedding + positions -> one
 /// attention layer of one head, no norm, no MLP -> head.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "separatrix/proofs/position_grid.h"
+#include "separatrix/proofs/recheck.h"
 
 // Recomputes a position-only certificate of the form "grid" another way: keys are told apart by a
 // hash table of their bits; what all positions weigh is exp of sum_i log sum_v e^(u_i v) - score,
@@ -388,12 +389,7 @@ class GridRecheck {
 }  // namespace
 
 std::string recheck_by_grid(const Certificate& certificate, const Subject& subject) {
-  const ModelSpec& spec = subject.weights.spec;
-  if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
-      spec.layers.front().config.value("n_heads", Index{1}) != 1)
-    return "the model is not one attention layer of one head";
-  for (const float w : subject.weights.values)
-    if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
+  if (auto wrong = unlike_one_layer(subject.weights); !wrong.empty()) return wrong;
   return GridRecheck(certificate, subject.task, subject.weights).run();
 }
 

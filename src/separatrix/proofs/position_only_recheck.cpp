@@ -5,6 +5,7 @@
 #include <gmpxx.h>
 
 #include "separatrix/proofs/position_only.h"
+#include "separatrix/proofs/recheck.h"
 
 // Recomputes a position-only certificate another way. The keys of all symbols are compared as exact
 // fractions; the logits of each worst input are summed position by position as one quotient
@@ -304,12 +305,7 @@ class Recheck {
 
 std::string recheck_position_only(const Certificate& certificate, const Task& task,
                                   const Weights& weights) {
-  const ModelSpec& spec = weights.spec;
-  if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
-      spec.layers.front().config.value("n_heads", Index{1}) != 1)
-    return "the model is not one attention layer of one head";
-  for (const float w : weights.values)
-    if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
+  if (auto wrong = unlike_one_layer(weights); !wrong.empty()) return wrong;
   return Recheck(certificate, task, weights).run();
 }
 

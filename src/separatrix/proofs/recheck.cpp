@@ -79,4 +79,14 @@ std::string recheck_counterexample(const Certificate& certificate, const Subject
   return {};
 }
 
+std::string unlike_one_layer(const Weights& weights) {
+  const ModelSpec& spec = weights.spec;
+  if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
+      spec.layers.front().config.value("n_heads", Index{1}) != 1)
+    return "the model is not one attention layer of one head";
+  for (const float w : weights.values)
+    if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
+  return {};
+}
+
 }  // namespace separatrix

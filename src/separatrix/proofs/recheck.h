@@ -12,4 +12,8 @@ namespace separatrix {
 /// the arithmetic of the claim, breaks the claim.
 std::string recheck_counterexample(const Certificate& certificate, const Subject& subject);
 
+/// Empty, or why the model is not one attention layer of one head without norms whose weights are
+/// moderate numbers (below 2^16): what the rechecks of one-layer certificates can follow.
+std::string unlike_one_layer(const Weights& weights);
+
 }  // namespace separatrix

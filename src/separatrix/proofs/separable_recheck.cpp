@@ -6,6 +6,7 @@
 
 #include "separatrix/nn/model.h"
 #include "separatrix/proofs/lookup_question.h"
+#include "separatrix/proofs/recheck.h"
 #include "separatrix/proofs/separable.h"
 
 // Verifies a separable certificate without searching: at the margin that it claims, the sum of the
@@ -110,12 +111,7 @@ std::string try_worst(const Certificate& c, const Subject& subject, Index T) {
 }  // namespace
 
 std::string recheck_separable(const Certificate& certificate, const Subject& subject) {
-  const ModelSpec& spec = subject.weights.spec;
-  if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
-      spec.layers.front().config.value("n_heads", Index{1}) != 1)
-    return "the model is not one attention layer of one head";
-  for (const float w : subject.weights.values)
-    if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
+  if (auto wrong = unlike_one_layer(subject.weights); !wrong.empty()) return wrong;
   LookupQuestion question;
   if (auto wrong = read_question(certificate, subject.task, question); !wrong.empty()) return wrong;
   Standing tokens;

@@ -9,12 +9,6 @@ namespace {
 
 constexpr double kUnit = 0x1p-24, kUnitDouble = 0x1p-53;
 
-double largest(const Matrix& m) {
-  double out = 0;
-  for (const double x : m.data) out = std::max(out, std::abs(x));
-  return out;
-}
-
 /// Over the reals and in float32, in every order of summation and on both paths of the attention.
 class DirectRows final : public RowSource {
  public:

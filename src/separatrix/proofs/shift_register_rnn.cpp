@@ -4,6 +4,7 @@
 #include "separatrix/nn/model.h"
 #include "separatrix/proofs/construction.h"
 #include "separatrix/proofs/symbol_code.h"
+#include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix {
 namespace {

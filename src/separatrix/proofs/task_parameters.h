@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "separatrix/base/fields.h"
@@ -37,6 +38,22 @@ struct DisjointnessParameters {
 template <class V>
 void visit(V& v, DisjointnessParameters& c) {
   v("layout", c.layout, "order of the two sets' bits: halves or interleaved");
+}
+
+struct LookupParameters {
+  Index alphabet = 64;
+  std::string query = "last";
+};
+template <class V>
+void visit(V& v, LookupParameters& c) {
+  v("alphabet", c.alphabet, "number of symbols");
+  v("query", c.query, "where the position token stands");
+}
+/// nullopt when the query comes first: the constructions that ask this are not for that order.
+inline std::optional<LookupParameters> read_lookup(const Json& task_config) {
+  const auto read = read_config<LookupParameters>(task_config, "index-lookup");
+  if (read.query != "last" || read.alphabet < 1) return std::nullopt;
+  return read;
 }
 
 }  // namespace separatrix

@@ -212,14 +212,13 @@ FastInterval Reading::counted_at(const Case& entry, const Query& query, const He
          FastInterval(base) + FastInterval(-radius, radius);
 }
 
-/// The average as the arithmetic computes it, where it loses nothing: a power of two of positions
-/// have one and the same exact score and all others weigh e^-120 or less, which is 0; so every
-/// weight is 2^-k, whatever the order of the sums, and the values are multiples of one power of two
-/// that 24 bits reach, also before the value projection.
-std::optional<double> Reading::exact_count(const Case& entry, const Query& query, const Head& head,
-                                           std::size_t at) const {
+/// Known where a power of two of positions have one and the same exact score and all others weigh
+/// e^-120 or less, which is 0; so every weight is 2^-k, whatever the order of the sums, and the
+/// values are multiples of one power of two that 24 bits reach, also before the value projection.
+std::optional<Reading::ExactAverage> Reading::exact_average(const Query& query, const Head& head,
+                                                            std::size_t at) const {
   const Column& column = net_.last.v[at];
-  if (entry.shape != Case::Shape::counted || !head.exact || column.size() != 1) return std::nullopt;
+  if (!head.exact || column.size() != 1) return std::nullopt;
   const FastInterval score = head.view.front().front();
   for (const auto& views : head.view)
     for (const FastInterval& other : views)
@@ -227,54 +226,56 @@ std::optional<double> Reading::exact_count(const Case& entry, const Query& query
   const auto place = [&](Index t) {
     return head.position[head.position.size() == 1 ? 0 : std::size_t(t)];
   };
-  double top = -kInfinity, n = 0;
+  double top = -kInfinity;
   for (Index t = 0; t < visible(query); ++t) top = std::max(top, place(t).hi);
-  double grid = kInfinity, size = 0, base = 0, slope = 0;
+  ExactAverage out;
+  std::vector<std::uint8_t> hosts(values_.size(), 0);
   constexpr double kNothing = 120;
   for (Index t = 0; t < visible(query); ++t) {
     const auto c = std::size_t(rows_.class_of[std::size_t(t)]);
-    const std::vector<Index>& weights = cover_.weights[std::size_t(rows_.kind[c])];
-    const bool host = place(t).is_point() && place(t).lo == top;
-    if (host) ++n;
-    if (!host && !(place(t).hi <= top - kNothing)) return std::nullopt;
-    for (std::size_t w = 0; w < weights.size(); ++w) {
+    if (place(t).is_point() && place(t).lo == top) {
+      hosts[c] = 1;
+      ++out.n;
+    } else if (!(place(t).hi <= top - kNothing)) {
+      return std::nullopt;
+    } else {
+      const auto& weights = cover_.weights[std::size_t(rows_.kind[c])];
+      for (std::size_t w = 0; w < weights.size(); ++w)
+        if (weights[w] != 0 || !values_[c][w][at].bounded()) return std::nullopt;
+    }
+  }
+  double grid = kInfinity, size = 0;
+  std::vector<std::pair<double, double>> points;  // (weight, value) of the hosts' views
+  for (std::size_t c = 0; c < hosts.size(); ++c)
+    for (std::size_t w = 0; w < values_[c].size() && hosts[c] != 0; ++w) {
       const FastInterval& v = values_[c][w][at];
-      if (!host && (weights[w] != 0 || !v.bounded())) return std::nullopt;
-      if (!host) continue;
       if (!v.is_point()) return std::nullopt;
       grid = std::min(grid, lowest_bit(v.lo));
       size = std::max(size, std::abs(v.lo));
-      if (weights[w] == 0) base = v.lo;
+      points.emplace_back(double(cover_.weights[std::size_t(rows_.kind[c])][w]), v.lo);
+      if (points.back().first == 0) out.base = v.lo;
     }
-  }
-  const auto for_hosts = [&](const auto& holds) {
-    for (Index t = 0; t < visible(query); ++t) {
-      if (place(t).lo != top) continue;
-      const auto c = std::size_t(rows_.class_of[std::size_t(t)]);
-      const std::vector<Index>& weights = cover_.weights[std::size_t(rows_.kind[c])];
-      for (std::size_t w = 0; w < weights.size(); ++w)
-        if (!holds(values_[c][w][at].lo, double(weights[w]))) return false;
-    }
-    return true;
-  };
-  for_hosts([&](double v, double weight) {
-    if (weight != 0) slope = (v - base) / weight;
-    return true;
-  });
-  const bool affine =
-      for_hosts([&](double v, double weight) { return v == base + slope * weight; });
-  const double share = 1 / n, factor = std::abs(column.front().weight);
-  int exponent = 0;
-  const bool shares = std::frexp(n, &exponent) == 0.5 && n <= 0x1p24 &&
-                      round_to(numbers_.arithmetic(), share) == share;
-  if (!affine || !shares || std::frexp(factor, &exponent) != 0.5 || size == 0) return std::nullopt;
-  const double least = std::min(grid, 1.0), most = n * std::max(size, 1.0);
-  if (!sums_exactly(least * share, most * share) ||
-      !sums_exactly(least * share / std::max(factor, 1.0), most * share / std::max(factor, 1.0)))
+  for (const auto& [weight, v] : points)
+    if (weight != 0) out.slope = (v - out.base) / weight;
+  for (const auto& [weight, v] : points)
+    if (v != out.base + out.slope * weight) return std::nullopt;
+  const double share = 1 / out.n, factor = std::abs(column.front().weight);
+  if (!is_power_of_two(out.n) || out.n > 0x1p24 || !is_power_of_two(factor) || size == 0 ||
+      round_to(numbers_.arithmetic(), share) != share)
     return std::nullopt;
-  const double sum = slope * double(entry.count) + base * n;
-  if (!(std::abs(sum) <= most) || sum != std::rint(sum / least) * least) return std::nullopt;
-  return sum * share;
+  out.unit = std::min(grid, 1.0);
+  out.most = out.n * std::max(size, 1.0);
+  const double smallest = share / std::max(factor, 1.0);  // of the value, and of what it is made of
+  if (!sums_exactly(out.unit * share, out.most * share) ||
+      !sums_exactly(out.unit * smallest, out.most * smallest))
+    return std::nullopt;
+  return out;
+}
+
+std::optional<double> Reading::ExactAverage::of(Index count) const {
+  const double sum = slope * double(count) + base * n;
+  if (!(std::abs(sum) <= most) || sum != std::rint(sum / unit) * unit) return std::nullopt;
+  return sum / n;
 }
 
 }  // namespace separatrix::layered

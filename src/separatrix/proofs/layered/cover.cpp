@@ -115,6 +115,7 @@ class Membership {
   bool read(std::span<const Token> tokens) {
     at_.clear();
     window_.clear();
+    count_ = 0;
     for (std::size_t t = 0; t < cover_.kind.size(); ++t) {
       auto& window = window_.emplace_back();
       for (const Index p : cover_.window[t]) window.push_back(tokens[std::size_t(p)]);
@@ -128,6 +129,7 @@ class Membership {
       const auto found = view_[kind].find(view);
       if (!fits(view, window) || found == view_[kind].end()) return false;
       at_.push_back(found->second);
+      count_ += cover_.weights[kind][found->second];
     }
     return true;
   }
@@ -139,13 +141,9 @@ class Membership {
         !fits(cover_.askers[c.asker], window_[std::size_t(asked)]))
       return false;
     answers = c.answer == answer;
-    const Index n = Index(at_.size());
-    Index count = 0;
     switch (c.shape) {
       case Case::Shape::counted:
-        for (Index t = 0; t < n; ++t)
-          count += cover_.weights[std::size_t(cover_.kind[std::size_t(t)])][at_[std::size_t(t)]];
-        return count == c.count;
+        return count_ == c.count;
       case Case::Shape::none:
         return all(c.before, 0, asked + 1);
       case Case::Shape::target:
@@ -181,6 +179,7 @@ class Membership {
   std::vector<std::vector<std::map<Token, Tokens>>> ranges_;  ///< [kind][place], by their first
   std::vector<std::vector<Token>> window_;
   std::vector<std::size_t> at_;
+  Index count_ = 0;
 };
 
 }  // namespace

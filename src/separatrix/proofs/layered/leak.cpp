@@ -39,12 +39,6 @@ Projected project(const Matrix& x, const std::vector<Column>& columns, Index fir
   return out;
 }
 
-double largest(const Matrix& m) {
-  double out = 0;
-  for (const double x : m.data) out = std::max(out, std::abs(x));
-  return out;
-}
-
 /// False unless every sum on the way to the scores is exact in float32, along both ways in which
 /// the kernels form them, so that the tables above are what is computed.
 bool is_exact(const Network& net, const HeadTables& t, Index first, Index n) {

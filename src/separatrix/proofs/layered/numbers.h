@@ -20,6 +20,10 @@ struct Entry {
 using Column = std::vector<Entry>;
 
 /// The largest power of two that divides x; +infinity for 0.
+inline bool is_power_of_two(double x) {
+  int exponent = 0;
+  return std::frexp(x, &exponent) == 0.5;
+}
 inline double lowest_bit(double x) {
   if (x == 0) return std::numeric_limits<double>::infinity();
   int exponent = 0;
@@ -45,6 +49,13 @@ class Numbers {
   /// reals.
   double softmax_error(double n, double score, double magnitude) const {
     return real() ? 0 : separatrix::softmax_error(n, score, magnitude);
+  }
+  /// |computed - exact average| of n values, sums of up to `width` terms of absolute sum `terms`,
+  /// with weights whose relative error is `weights`.
+  double average_error(double n, double width, double weights, double terms) const {
+    if (real()) return 0;
+    const double relative = (1 + weights) * (1 + gamma(n + 2 * width + 8)) - 1;
+    return relative * terms * (1 + 0x1p-40) + n * 0x1p-80 * (1 + terms);
   }
   /// Largest |stored(x) - x| for |x| up to that.
   double store_error(double magnitude) const {

@@ -11,11 +11,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-bool is_power_of_two(double x) {
-  int exponent = 0;
-  return std::frexp(x, &exponent) == 0.5;
-}
-
 }  // namespace
 
 Reading::Reading(const Network& net, const Cover& cover, const Rows& rows, const Numbers& numbers)
@@ -99,14 +94,10 @@ void Reading::project_rows() {
     auto &keys = keys_.emplace_back(), &values = values_.emplace_back();
     for (std::size_t w = 0; w < rows_.view[c].size(); ++w) {
       const Box x = rows_.whole(rows_.view[c][w], first_[c], net_.D);
-      Box k, v;
+      Box k;
       for (std::size_t i = 0; i < heads_dk; ++i)
         k.push_back(follow(view_k[i], i, x, key_terms_[i]));
-      for (std::size_t i = 0; i < heads_dv; ++i) {
-        const auto sum = numbers_.dot(a.v[i], x);
-        value_terms_[i] = std::max(value_terms_[i], sum.absolute);
-        v.push_back(stores ? numbers_.stored(sum.value) : how.dot(a.v[i], x).value);
-      }
+      Box v = values_of(x);
       if (any_value_.empty()) any_value_ = v;
       for (std::size_t i = 0; i < heads_dv; ++i) any_value_[i] = hull(any_value_[i], v[i]);
       keys.push_back(std::move(k));
@@ -128,20 +119,24 @@ void Reading::project_rows() {
   for (std::size_t i = 0; i < heads_dk; ++i) key_terms_[i] += position_terms[i];
 }
 
+Box Reading::values_of(const Box& x) {
+  const Numbers exact(Arithmetic::real);
+  Box out;
+  for (std::size_t i = 0; i < net_.last.v.size(); ++i) {
+    const auto sum = numbers_.dot(net_.last.v[i], x);
+    value_terms_[i] = std::max(value_terms_[i], sum.absolute);
+    out.push_back(is_emulated(numbers_.arithmetic()) ? numbers_.stored(sum.value)
+                                                     : exact.dot(net_.last.v[i], x).value);
+  }
+  return out;
+}
+
 /// Values of every read-out.
 void Reading::project_read_outs() {
   for (std::size_t c = 0; c < rows_.read_out.size(); ++c)
     for (std::size_t r = 0; r < rows_.read_out[c].size(); ++r) {
       if (rows_.read_out[c][r].empty()) continue;
-      const Box x = rows_.whole(rows_.read_out[c][r], first_[c], net_.D);
-      Box v;
-      for (std::size_t i = 0; i < net_.last.v.size(); ++i) {
-        const auto sum = numbers_.dot(net_.last.v[i], x);
-        value_terms_[i] = std::max(value_terms_[i], sum.absolute);
-        v.push_back(is_emulated(numbers_.arithmetic())
-                        ? numbers_.stored(sum.value)
-                        : Numbers(Arithmetic::real).dot(net_.last.v[i], x).value);
-      }
+      const Box v = values_of(rows_.whole(rows_.read_out[c][r], first_[c], net_.D));
       Box& known = answer_values_.try_emplace(cover_.read_outs[r].answer, v).first->second;
       for (std::size_t i = 0; i < v.size(); ++i) known[i] = hull(known[i], v[i]);
     }
@@ -234,7 +229,8 @@ std::vector<double> Reading::losses(const Box& x) const {
   return out;
 }
 
-double Reading::margin(const Box& x, const std::vector<double>& losses, Token answer) const {
+/// Of the answer's logit over all others, on a row that the head reads.
+double Reading::lead(const Box& x, const std::vector<double>& losses, Token answer) const {
   const auto y = std::size_t(answer);
   double margin = kInfinity;
   for (std::size_t c = 0; c < net_.head.size(); ++c) {
@@ -252,7 +248,12 @@ double Reading::margin(const Box& x, const std::vector<double>& losses, Token an
 
 std::vector<Reading::Query> Reading::queries(const Case& entry) const {
   std::vector<Query> out;
-  for (const Index position : groups_[entry.asked]) out.push_back(query_of(position, entry.asker));
+  for (const Index position : groups_[entry.asked]) {
+    Query& query = out.emplace_back(query_of(position, entry.asker));
+    if (entry.shape != Case::Shape::counted) continue;
+    for (std::size_t at = 0; at < net_.last.v.size(); ++at)
+      query.exact.push_back(exact_average(query, query.heads[at / std::size_t(net_.last.dv)], at));
+  }
   return out;
 }
 
@@ -274,11 +275,19 @@ bool Reading::can_ask(const Case& entry, Index position) const {
 
 /// |computed - exact average|.
 double Reading::context_error(const Query& query, Index head, std::size_t at) const {
-  const double n = double(net_.T), terms = value_terms_[at];
-  const double relative = (1 + query.heads[std::size_t(head)].error) *
-                              (1 + numbers_.gamma(n + 2 * double(net_.D + net_.last.dv) + 8)) -
-                          1;
-  return relative * terms * (1 + 0x1p-40) + (numbers_.real() ? 0 : n * 0x1p-80 * (1 + terms));
+  return numbers_.average_error(double(net_.T), double(net_.D + net_.last.dv),
+                                query.heads[std::size_t(head)].error, value_terms_[at]);
+}
+
+/// As it is stored.
+FastInterval Reading::context_of(const Case& entry, const Query& query, std::size_t at,
+                                 double leak) const {
+  if (!query.exact.empty() && query.exact[at])
+    if (const auto known = query.exact[at]->of(entry.count))
+      return numbers_.stored(FastInterval(*known));
+  const Index head = Index(at) / net_.last.dv;
+  const double error = context_error(query, head, at);
+  return numbers_.stored(context_at(entry, query, head, at, leak) + FastInterval(-error, error));
 }
 
 double Reading::margin(const Case& entry, const std::vector<Query>& queries) const {
@@ -290,28 +299,18 @@ double Reading::margin(const Case& entry, const std::vector<Query>& queries) con
     for (Index h = 0; h < a.heads; ++h) {
       const Head& head = query.heads[std::size_t(h)];
       const double leak = entry.shape == Case::Shape::target ? largest_leak(entry, query, head) : 0;
-      for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i) {
-        const auto at = std::size_t(i);
-        if (const auto known = exact_count(entry, query, head, at)) {
-          context.push_back(numbers_.stored(FastInterval(*known)));
-          continue;
-        }
-        const double error = context_error(query, h, at);
-        const FastInterval average = context_at(entry, query, h, at, leak);
-        context.push_back(numbers_.stored(average + FastInterval(-error, error)));
-      }
+      for (Index i = h * a.dv; i < (h + 1) * a.dv; ++i)
+        context.push_back(context_of(entry, query, std::size_t(i), leak));
     }
     const Box x = answered(query.row, context);
-    margin = std::min(margin, this->margin(x, losses(x), entry.answer));
+    margin = std::min(margin, lead(x, losses(x), entry.answer));
   }
   return margin;
 }
 
 void Reading::Pool::join(const Pool& other) {
-  if (row.empty() || other.row.empty()) {
-    if (row.empty()) *this = other;
-    return;
-  }
+  if (other.row.empty()) return;
+  if (row.empty()) *this = other;
   for (std::size_t d = 0; d < row.size(); ++d) row[d] = hull(row[d], other.row[d]);
   const auto larger = [](std::vector<double>& mine, const std::vector<double>& theirs) {
     for (std::size_t i = 0; i < mine.size(); ++i) mine[i] = std::max(mine[i], theirs[i]);
@@ -356,7 +355,7 @@ double Reading::margin(const Pool& pool, int threads) const {
   const std::vector<double> lost = losses(any);
   std::vector<double> margins(answers.size());
   parallel_for(threads, Index(answers.size()), [&](std::size_t /*worker*/, Index i) {
-    margins[std::size_t(i)] = margin(rows[std::size_t(i)], lost, answers[std::size_t(i)]);
+    margins[std::size_t(i)] = lead(rows[std::size_t(i)], lost, answers[std::size_t(i)]);
   });
   return *std::min_element(margins.begin(), margins.end());
 }

@@ -33,6 +33,13 @@ class Reading {
   /// Empty, or why the weights are not of a kind that it can follow.
   const std::string& obstacle() const { return obstacle_; }
 
+  /// Of a counted case: the average of values with the sum of weights `count`, as it is computed.
+  struct ExactAverage {
+    double slope = 0, base = 0;  ///< value = base + slope weight
+    double n = 0;                ///< positions that share the attention evenly
+    double unit = 0, most = 0;   ///< every partial sum is a multiple of it, and at most so large
+    std::optional<double> of(Index count) const;
+  };
   struct Head {                                   ///< of one query
     std::vector<std::vector<FastInterval>> view;  ///< [class][view]: score but for the position
     std::vector<FastInterval> position;           ///< [T], or one for all
@@ -43,6 +50,7 @@ class Reading {
     Index position = 0;  ///< the last of those that are alike
     Box row = {};        ///< [D]
     std::vector<Head> heads = {};
+    std::vector<std::optional<ExactAverage>> exact = {};  ///< [heads dv]; empty unless counted
   };
 
  private:
@@ -51,6 +59,7 @@ class Reading {
   };
 
   void project_rows();
+  Box values_of(const Box& x);
   void project_read_outs();
   Query query_of(Index position, std::size_t asker) const;
   struct Projection {
@@ -76,12 +85,13 @@ class Reading {
                           double leak) const;
   FastInterval counted_at(const Case& entry, const Query& query, const Head& head,
                           std::size_t at) const;
-  std::optional<double> exact_count(const Case& entry, const Query& query, const Head& head,
-                                    std::size_t at) const;
+  std::optional<ExactAverage> exact_average(const Query& query, const Head& head,
+                                            std::size_t at) const;
+  FastInterval context_of(const Case& entry, const Query& query, std::size_t at, double leak) const;
   double context_error(const Query& query, Index head, std::size_t at) const;
   Box answered(const Box& row, const Box& context) const;
   std::vector<double> losses(const Box& x) const;
-  double margin(const Box& x, const std::vector<double>& losses, Token answer) const;
+  double lead(const Box& x, const std::vector<double>& losses, Token answer) const;
 
   const Network& net_;
   const Cover& cover_;

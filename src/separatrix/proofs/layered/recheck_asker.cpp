@@ -51,6 +51,8 @@ Asker::Asker(const Memory& memory, Index position, std::size_t asker)
     row_.push_back(m_.s.still[d] ? Quantity::point(here) : Quantity::between(row[d].range));
   }
   for (Index h = 0; h < a.heads && wrong_.empty(); ++h) heads_.push_back(head_of(h));
+  for (std::size_t i = 0; i < a.v.size() && wrong_.empty() && m_.p.weight; ++i)
+    exact_.push_back(exact_count(heads_[i / std::size_t(a.dv)], i));
 }
 
 /// One slack for all terms: this is where most of the time goes.

@@ -32,19 +32,19 @@ struct Digits {
 
 }  // namespace
 
-/// True if 2^k positions have the same score, known exactly, and all others one at least 120 less,
-/// so that the weights are 2^-k and 0, and if the values are whole multiples of one unit, affine in
-/// the look's weight. Then the average of q.count is one number, and it is what is computed.
-bool Asker::counted_exactly(const Question& q, const Head& head, std::size_t at,
-                            Real& average) const {
+/// Known if 2^k positions have the same score, itself known exactly, and all others one at least
+/// 120 less, so that the weights are 2^-k and 0, and if the values are whole multiples of one unit,
+/// affine in the look's weight. Then the average of a count is one number, which is what is
+/// computed.
+std::optional<Asker::ExactCount> Asker::exact_count(const Head& head, std::size_t at) const {
   const Terms& column = m_.m.last.v[at];
   if (!head.exact || column.size() != 1 || !is_power_of_two(std::fabs(Real(column[0].weight))))
-    return false;
+    return std::nullopt;
   const Sweep& s = *head.sweep;
   const Range own = head.score.front().front();
   for (const auto& group : head.score)
     for (const Range& score : group)
-      if (score.lo != own.lo || score.hi != own.hi) return false;
+      if (score.lo != own.lo || score.hi != own.hi) return std::nullopt;
   const auto position = [&](Index t) { return s.position[s.flat ? 0 : std::size_t(t)]; };
   // Exact scores have 24 bits and these ranges a width of some 2^-60 of them: equal ranges, equal
   // scores.
@@ -62,21 +62,21 @@ bool Asker::counted_exactly(const Question& q, const Head& head, std::size_t at,
       n += 1;
       continue;
     }
-    if (!(position(t).hi + slack <= top.lo - 120)) return false;
+    if (!(position(t).hi + slack <= top.lo - 120)) return std::nullopt;
     for (const Look& look : m_.p.options[std::size_t(role)])
-      if (m_.p.weight(role, look) != 0) return false;
+      if (m_.p.weight(role, look) != 0) return std::nullopt;
   }
   const Real share = 1 / n;
-  if (!is_power_of_two(n) || n > 0x1p24L) return false;
+  if (!is_power_of_two(n) || n > 0x1p24L) return std::nullopt;
   const Range kept = m_.rounding.stored(Range{share, share});
-  if (kept.lo != share || kept.hi != share) return false;
+  if (kept.lo != share || kept.hi != share) return std::nullopt;
 
   std::vector<std::pair<Real, Real>> points;  // (weight, value) of the hosts' looks
   Digits digits;
   for (std::size_t g = 0; g < hosts.size(); ++g)
     for (std::size_t o = 0; o < m_.value[g].size() && hosts[g] != 0; ++o) {
       const Range& v = m_.value[g][o][at];
-      if (v.lo != v.hi) return false;
+      if (v.lo != v.hi) return std::nullopt;
       const auto& look = m_.p.options[std::size_t(m_.s.role[g])][o];
       points.emplace_back(Real(m_.p.weight(m_.s.role[g], look)), v.lo);
       digits.add(v.lo);
@@ -86,14 +86,17 @@ bool Asker::counted_exactly(const Question& q, const Head& head, std::size_t at,
   const auto [w1, v1] = points.back();
   const Real step = w1 > w0 ? (v1 - v0) / (w1 - w0) : 0;
   for (const auto& [weight, v] : points)
-    if (v != v0 + step * (weight - w0)) return false;
+    if (v != v0 + step * (weight - w0)) return std::nullopt;
   const int k = std::ilogb(n), scale = std::ilogb(std::fabs(Real(column[0].weight)));
-  if (!digits.add_up(n, 0) || !digits.add_up(n, -k) || !digits.add_up(n, -k - scale)) return false;
-  const Real sum = step * (Real(q.count) - w0 * n) + v0 * n;
-  Digits result;
-  result.add(sum);
-  if (std::fabs(sum) > 0x1p53L || result.low < digits.low) return false;
-  average = sum * share;
+  if (!digits.add_up(n, 0) || !digits.add_up(n, -k) || !digits.add_up(n, -k - scale))
+    return std::nullopt;
+  return ExactCount{v0 - step * w0, step, n, digits.low};
+}
+
+bool Asker::ExactCount::average(Index count, Real& out) const {
+  const Real sum = step * Real(count) + base * n;
+  if (std::fabs(sum) > 0x1p53L || (sum != 0 && low_exponent(sum) < low)) return false;
+  out = sum / n;
   return true;
 }
 

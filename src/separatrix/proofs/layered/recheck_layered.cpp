@@ -94,6 +94,7 @@ class Interview {
       if (!asker.wrong().empty()) return asker.wrong();
       for (std::size_t i = begin; i < end; ++i) {
         const Question& q = p.questions[i];
+        if (!q.kept && effort_ != Effort::together) continue;  // answered before
         const Asker::Flags flags = flags_of(p, q);
         if (q.kept && effort_ != Effort::single)
           pool.join(asker.pool(q, flags, effort_ == Effort::placed));

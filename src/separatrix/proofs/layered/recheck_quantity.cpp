@@ -31,6 +31,15 @@ Quantity Quantity::between(Range x) {
   return {x, centre, spread, {}};
 }
 
+Quantity Quantity::unknown(const Range& x, std::size_t at, std::size_t n) {
+  Quantity out = between(x);
+  if (out.spread == 0) return out;
+  out.linear.assign(n, 0);
+  out.linear[at] = out.spread;
+  out.spread = 0;
+  return out;
+}
+
 void Quantity::tighten() {
   Real reach = spread;
   for (const Real c : linear) reach += std::fabs(c);

@@ -47,6 +47,8 @@ struct Quantity {
 
   static Quantity point(Real x) { return {{x, x}, x, 0, {}}; }
   static Quantity between(Range x);
+  /// The same, as the unknown `at` of `n`.
+  static Quantity unknown(const Range& x, std::size_t at, std::size_t n);
   bool is_point() const { return range.is_point(); }
   /// What the form says, too.
   void tighten();

@@ -36,11 +36,7 @@ std::vector<Quantity> unknowns(const Rounding& rounding, const std::vector<Range
   std::vector<Quantity> out;
   for (std::size_t i = 0; i < averages.size(); ++i) {
     const Range v{averages[i].lo - loss[i], averages[i].hi + loss[i]};
-    Quantity& to = out.emplace_back(Quantity::between(rounding.stored(v)));
-    if (to.spread == 0) continue;
-    to.linear.assign(averages.size(), 0);
-    to.linear[i] = to.spread;
-    to.spread = 0;
+    out.push_back(Quantity::unknown(rounding.stored(v), i, averages.size()));
   }
   return out;
 }
@@ -287,7 +283,7 @@ bool Asker::keeps(const Question& q, const Flags& flags, Real margin) const {
     std::vector<Real> lost;
     for (std::size_t i = 0; i < a.v.size(); ++i) {
       Real known = 0;
-      if (q.shape == Shape::count && counted_exactly(q, heads_[i / std::size_t(a.dv)], i, known)) {
+      if (q.shape == Shape::count && exact_[i] && exact_[i]->average(q.count, known)) {
         averages.push_back({known, known});
         lost.push_back(0);
         continue;

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "separatrix/proofs/layered/recheck_machine.h"
 
@@ -105,6 +106,13 @@ class Asker {
     Real error = 0;
     bool exact = false;  ///< the scores are what float32 computes
   };
+  /// The average of values base + step weight at n positions, where the arithmetic forms it
+  /// exactly.
+  struct ExactCount {
+    Real base = 0, step = 0, n = 0;
+    int low = 0;  ///< every sum of values is a multiple of 2^low
+    bool average(Index count, Real& out) const;
+  };
   struct Worst {  ///< log weights: [group]
     std::vector<double> before, after, there;
   };
@@ -126,8 +134,7 @@ class Asker {
   Real refined(const Question& question, const Flags& flags, const Head& head, std::size_t at,
                int side, bool fully) const;
   Range counted(const Question& question, const Head& head, std::size_t at) const;
-  bool counted_exactly(const Question& question, const Head& head, std::size_t at,
-                       Real& average) const;
+  std::optional<ExactCount> exact_count(const Head& head, std::size_t at) const;
   Range found(const Question& question, const Flags& flags, std::size_t at) const;
   Real loss(Index h, std::size_t at) const;
 
@@ -135,6 +142,7 @@ class Asker {
   Index position_, n_ = 0;  ///< n_: visible positions
   std::vector<Quantity> row_;
   std::vector<Head> heads_;
+  std::vector<std::optional<ExactCount>> exact_;  ///< [heads dv]; empty unless looks have weights
   std::string wrong_;
 };
 

@@ -108,19 +108,10 @@ class Symbols {
   std::map<std::pair<Token, Token>, Both> several_;
 };
 
-/// What is between two numbers, as the unknown `at` of `n` that a row has.
-Quantity unknown(const Range& x, std::size_t at, std::size_t n) {
-  Quantity out = Quantity::between(x);
-  if (out.spread == 0) return out;
-  out.linear.assign(n, 0);
-  out.linear[at] = out.spread;
-  out.spread = 0;
-  return out;
-}
-
-/// The heads' averages where a position looks so, each an unknown of its own, before D others.
+/// The heads' averages where a position looks so: the first of the row's unknowns.
 std::vector<Quantity> averages(const Machine& m, const Rounding& rounding, Symbols& symbols,
-                               const GroupShares& shares, const Look& look) {
+                               const GroupShares& shares, const Look& look,
+                               std::size_t n_unknowns) {
   const Attention& a = *m.first;
   std::vector<Quantity> context(a.v.size());
   for (std::size_t i = 0; i < context.size(); ++i) {
@@ -141,8 +132,8 @@ std::vector<Quantity> averages(const Machine& m, const Rounding& rounding, Symbo
     Range both{std::max(least.lo, between.lo), std::min(least.hi, between.hi)};
     const Real loss = head.error * symbols.absolute[i] +
                       (rounding.real() ? 0 : Real(m.T) * 0x1p-80L * (1 + symbols.absolute[i]));
-    context[i] = unknown(rounding.stored(Range{both.lo - loss, both.hi + loss}), i,
-                         context.size() + std::size_t(m.D));
+    context[i] =
+        Quantity::unknown(rounding.stored(Range{both.lo - loss, both.hi + loss}), i, n_unknowns);
   }
   return context;
 }
@@ -181,18 +172,19 @@ std::string make_stream(const Machine& m, const Picture& p, const Rounding& roun
   const std::size_t n_averages = m.first ? m.first->v.size() : 0;
   for (std::size_t g = 0; g < s.member.size(); ++g) {
     const auto row = [&](const Look& look) {
+      const bool known = look.front().least == look.front().most;
+      const std::size_t n_unknowns = n_averages + (known ? 0 : std::size_t(m.D));
       std::vector<Quantity> x;
       for (Index d = 0; d < m.D; ++d) {
-        const Quantity parts[] = {
-            unknown(symbols.of(look.front()).stream[std::size_t(d)], n_averages + std::size_t(d),
-                    n_averages + std::size_t(m.D)),
-            Quantity::point(m.position(s.member[g], d))};
+        const Quantity parts[] = {Quantity::unknown(symbols.of(look.front()).stream[std::size_t(d)],
+                                                    n_averages + std::size_t(d), n_unknowns),
+                                  Quantity::point(m.position(s.member[g], d))};
         x.push_back(s.still[std::size_t(d)]
                         ? Quantity::point(0)
                         : rounding.stored(rounding.sum({{0, 1}, {1, 1}}, parts).value));
       }
       if (m.first) {
-        const auto context = averages(m, rounding, symbols, shares[g], look);
+        const auto context = averages(m, rounding, symbols, shares[g], look, n_unknowns);
         for (std::size_t d = 0; d < x.size(); ++d)
           if (!m.first->o[d].empty())
             x[d] = rounding.residual(x[d], rounding.sum(m.first->o[d], context).value);

@@ -144,11 +144,8 @@ class RowMaker {
         FastInterval sum = FastInterval(0, head.rest) * tokens_.any_values()[at];
         for (std::size_t m = 0; m < view.size(); ++m)
           sum += head.window[m] * tokens_.of(view[m]).values[at];
-        const double n = double(net_.T);
-        const double relative =
-            (1 + head.error) * (1 + numbers_.gamma(n + 2 * double(net_.D + a.dv) + 8)) - 1;
-        const double error =
-            relative * tokens_.absolute(at) * (1 + 0x1p-40) + (numbers_.real() ? 0 : n * 0x1p-80);
+        const double error = numbers_.average_error(double(net_.T), double(net_.D + a.dv),
+                                                    head.error, tokens_.absolute(at));
         context.push_back(numbers_.stored(sum + FastInterval(-error, error)));
       }
     }
@@ -209,7 +206,8 @@ std::optional<Rows> rows_of(const Network& net, const Cover& cover, const Number
   for (const Index t : classes.first) rows.kind.push_back(cover.kind[std::size_t(t)]);
   double boxes = 0;
   for (const int kind : rows.kind)
-    boxes += double(cover.kinds[std::size_t(kind)].views.size() + cover.read_outs.size());
+    boxes += double(cover.kinds[std::size_t(kind)].views.size() + cover.askers.size() +
+                    cover.read_outs.size());
   if (boxes * double(rows.kept.size()) > kMaxEntries) {
     why = "its rows would take more than " + std::to_string(Index(kMaxEntries)) + " intervals";
     return std::nullopt;
