@@ -22,7 +22,7 @@ To add a block, write a module with
     forward(x)          [B, T, width] -> [B, T, width]
     read(take)          its state dict; take(name, dimensions) is a tensor of the file, whose
                         matrices are [in, out]: PyTorch's are their .T
-and enter it in BLOCKS.
+and enter it in BLOCKS. Those that PyTorch has no module for are in the folder torch_blocks.
 """
 
 import json
@@ -33,6 +33,8 @@ import sys
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 
 EPSILON = 1e-5  # of both norms
 
@@ -105,17 +107,29 @@ class Mlp(nn.Module):
 
 
 class Lstm(nn.LSTM):
-    """torch.nn.LSTM. Its second bias holds the config's forget_bias and is not trained."""
+    """torch.nn.LSTM. Its second bias holds the config's forget_bias and is not trained. What PyTorch
+    has not: both states may be rounded after each step."""
 
-    CONFIG = {"forget_bias": 0.0}
+    CONFIG = {**STATE_FORMAT, "forget_bias": 0.0}
 
     def __init__(self, width, config, device=None):
         super().__init__(width, width, batch_first=True, device=device)
-        self.forget_bias = config["forget_bias"]
+        self.format, self.forget_bias = StateFormat(config), config["forget_bias"]
         self.bias_hh_l0.requires_grad_(False)
 
     def forward(self, x):
-        return super().forward(x)[0]
+        if self.format.is_float32:
+            return super().forward(x)[0]
+        inputs = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
+        h = c = torch.zeros_like(x[:, 0])
+        states = []
+        for t in range(x.shape[1]):
+            gates = inputs[:, t] + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
+            i, f, g, o = gates.chunk(4, -1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h, c = self.format(o.sigmoid() * c.tanh()), self.format(c)
+            states.append(h)
+        return torch.stack(states, 1)
 
     def read(self, take):
         forget = torch.zeros(4, self.hidden_size)  # gates i, f, g, o
@@ -124,27 +138,26 @@ class Lstm(nn.LSTM):
 
 
 class Rnn(nn.RNN):
-    """torch.nn.RNN, its second bias 0 and not trained. With state_format bit, what PyTorch has not,
-    the state is rounded to 0 or 1 after each step; gradients pass the rounding unchanged."""
+    """torch.nn.RNN, its second bias 0 and not trained. What PyTorch has not: the state may be rounded
+    after each step."""
 
-    CONFIG = {"activation": ("tanh", "relu"), "state_format": ("float32", "bit")}
+    CONFIG = {"activation": ("tanh", "relu"), **STATE_FORMAT}
 
     def __init__(self, width, config, device=None):
         options = {"nonlinearity": config["activation"], "batch_first": True, "device": device}
         super().__init__(width, width, **options)
-        self.bits = config["state_format"] == "bit"
+        self.format = StateFormat(config)
         self.bias_hh_l0.requires_grad_(False)
 
     def forward(self, x):
-        if not self.bits:
+        if self.format.is_float32:
             return super().forward(x)[0]
         activation = F.relu if self.nonlinearity == "relu" else torch.tanh
         inputs = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
         state, states = torch.zeros_like(x[:, 0]), []
         for t in range(x.shape[1]):
-            value = activation(inputs[:, t] + F.linear(state, self.weight_hh_l0, self.bias_hh_l0))
-            # The second term is 0 and carries the gradient (bit + value - value would be rounded).
-            state = (value >= 0.5).to(value.dtype) + (value - value.detach())
+            hidden = F.linear(state, self.weight_hh_l0, self.bias_hh_l0)
+            state = self.format(activation(inputs[:, t] + hidden))
             states.append(state)
         return torch.stack(states, 1)
 

@@ -10,6 +10,7 @@
 
 #include "separatrix/model/interval.h"
 #include "separatrix/nn/block.h"
+#include "separatrix/nn/state_format.h"
 #include "tests/support/block_run.h"
 #include "tests/support/random.h"
 #include "tests/support/tolerance.h"
@@ -37,6 +38,7 @@ std::vector<BlockCase> cases() {
       {"mlp", {{"activation", "swiglu"}, {"bias", false}}},
       {"lstm", Json::object()},
       {"lstm", {{"forget_bias", 1.0}}},
+      {"lstm", {{"state_format", "int4"}, {"state_range", 1.5}}, true, false},
       {"rnn", {{"activation", "tanh"}}},
       {"rnn", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
@@ -201,7 +203,7 @@ TEST_P(Blocks, NeedsContainTheLiveRows) {
 }
 
 TEST_P(Blocks, BackwardIsTheGradientOfTheReference) {
-  if (!GetParam().differentiable) GTEST_SKIP() << "straight-through: see nn_rnn_test";
+  if (!GetParam().differentiable) GTEST_SKIP() << "straight-through: see nn_state_format_test";
   for (const Shape s : shapes(GetParam())) {
     BlockInput in = random_input(*block_, s, rng_);
     const std::vector<double> w = to_double(in.w), x = to_double(in.x);
@@ -307,8 +309,12 @@ TEST_P(Blocks, EveryStateElementMattersAndBitsAreCounted) {
   if (recurrent == nullptr) GTEST_SKIP() << "keeps no state";
   const Index D = 6, steps = 8;
   const Index size = recurrent->state_size(D);
-  const bool bits = recurrent->state_bits(D) == size;
-  EXPECT_TRUE(bits || recurrent->state_bits(D) == 32 * size);
+  const std::string format = GetParam().config.value("state_format", "float32");
+  const bool bits = format == "bit";
+  const std::map<std::string, Index> kBits = {{"float32", 32}, {"bfloat16", 16}, {"float16", 16},
+                                              {"int8", 8},     {"int4", 4},      {"int2", 2},
+                                              {"bit", 1}};
+  EXPECT_EQ(recurrent->state_bits(D), kBits.at(format) * size);
   // A changed element need not show in one model; over a few models each must show once.
   std::vector<char> matters(std::size_t(size), 0);
   for (int model = 0; model < 8; ++model) {
@@ -329,7 +335,8 @@ TEST_P(Blocks, EveryStateElementMattersAndBitsAreCounted) {
     const std::vector<float> expected = future(prefix);
     for (Index j = 0; j < size; ++j) {
       const float old = prefix[std::size_t(j)];
-      ASSERT_TRUE(!bits || old == 0 || old == 1);
+      const StateFormat stored({format, GetParam().config.value("state_range", 1.0)});
+      ASSERT_EQ(float(stored.rounded(double(old))), old) << "is not what the format holds";
       std::vector<float> changed = prefix;
       changed[std::size_t(j)] = bits ? 1 - old : old + 0.5F;
       matters[std::size_t(j)] |= future(changed) != expected;

@@ -1,10 +1,9 @@
-#include "separatrix/base/file.h"
-
 #include <filesystem>
 
 #include <gtest/gtest.h>
 
 #include "separatrix/base/error.h"
+#include "separatrix/base/file.h"
 #include "tests/support/temp_dir.h"
 
 namespace separatrix {

@@ -1,6 +1,6 @@
-#include "separatrix/base/names.h"
-
 #include <gtest/gtest.h>
+
+#include "separatrix/base/names.h"
 
 namespace separatrix {
 namespace {

@@ -111,6 +111,31 @@ Interval log1p(Interval x) {
 
 Interval sigmoid(Interval x) { return 1.0 / (1.0 + exp(-x)); }
 
+namespace {
+
+/// sin or cos: their slopes are at most 1, so half the width either way encloses them; points are
+/// rounded outward only.
+Interval turning(Unary f, Interval x) {
+  if (!(x.width() < 1)) return {-1.0, 1.0};
+  const double middle = x.lower() + x.width() / 2;
+  const Interval at{apply(f, middle, MPFR_RNDD), apply(f, middle, MPFR_RNDU)};
+  const double reach =
+      std::max((Interval(x.upper()) - middle).upper(), (Interval(middle) - x.lower()).upper());
+  const Interval out = at + Interval(-reach, reach);
+  return {std::max(out.lower(), -1.0), std::min(out.upper(), 1.0)};
+}
+
+}  // namespace
+
+Interval sin(Interval x) { return turning(mpfr_sin, x); }
+Interval cos(Interval x) { return turning(mpfr_cos, x); }
+
+Interval softplus(Interval x) {
+  // Increasing. Each end as max(x, 0) + log1p(e^-|x|), which does not overflow.
+  const auto at = [](double end) { return relu(Interval(end)) + log1p(exp(-abs(Interval(end)))); };
+  return {at(x.lower()).lower(), at(x.upper()).upper()};
+}
+
 Interval square(Interval x) {
   const Interval size = abs(x);
   return {times_down(size.lower(), size.lower()), times_up(size.upper(), size.upper())};

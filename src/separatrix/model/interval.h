@@ -72,8 +72,11 @@ Interval log1p(Interval x);
 Interval sqrt(Interval x);
 Interval tanh(Interval x);
 Interval erf(Interval x);
-Interval sigmoid(Interval x);  ///< 1 / (1 + exp(-x))
-Interval square(Interval x);   ///< tighter than x * x where x contains 0
+Interval sigmoid(Interval x);   ///< 1 / (1 + exp(-x))
+Interval sin(Interval x);       ///< sharp for points; [-1, 1] where x is 1 or more wide
+Interval cos(Interval x);       ///< as sin
+Interval softplus(Interval x);  ///< log(1 + exp(x))
+Interval square(Interval x);    ///< tighter than x * x where x contains 0
 Interval abs(Interval x);
 Interval relu(Interval x);  ///< max(x, 0)
 Interval max(Interval x, Interval y);

@@ -48,6 +48,11 @@ struct Rounded {
   friend Rounded tanh(Rounded x) { return Rounded(std::tanh(double(x))); }
   friend Rounded erf(Rounded x) { return Rounded(std::erf(double(x))); }
   friend Rounded sigmoid(Rounded x) { return Rounded(1 / (1 + std::exp(-double(x)))); }
+  friend Rounded sin(Rounded x) { return Rounded(std::sin(double(x))); }
+  friend Rounded cos(Rounded x) { return Rounded(std::cos(double(x))); }
+  friend Rounded softplus(Rounded x) {
+    return Rounded(std::max(double(x), 0.0) + std::log1p(std::exp(-std::abs(double(x)))));
+  }
   friend Rounded square(Rounded x) { return x * x; }
   friend Rounded abs(Rounded x) { return Rounded(std::abs(double(x))); }
   friend Rounded relu(Rounded x) { return x.value > 0 ? x : Rounded(); }

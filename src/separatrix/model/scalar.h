@@ -14,6 +14,10 @@ inline double sqrt(double x) { return std::sqrt(x); }
 inline double tanh(double x) { return std::tanh(x); }
 inline double erf(double x) { return std::erf(x); }
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+inline double sin(double x) { return std::sin(x); }
+inline double cos(double x) { return std::cos(x); }
+/// log(1 + e^x), without overflow.
+inline double softplus(double x) { return (x > 0 ? x : 0) + std::log1p(std::exp(-std::fabs(x))); }
 inline double square(double x) { return x * x; }
 inline double abs(double x) { return std::fabs(x); }
 inline double relu(double x) { return x > 0 ? x : 0; }

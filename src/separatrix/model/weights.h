@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,8 @@
 #include "separatrix/base/fields.h"
 
 namespace separatrix {
+
+class Rng;
 
 struct LayerSpec {
   std::string block;  ///< name in Registry<Block>
@@ -31,13 +34,22 @@ struct ModelSpec {
 ModelSpec read_model_spec(const Json& json, const std::string& where);
 Json write_model_spec(const ModelSpec& spec);
 
-enum class Init { zeros, ones, normal, uniform };
+/// Where a layer stands among those of the same block in its model: layer `index` of `count`.
+/// Some published initialisations depend on it.
+struct LayerPlace {
+  Index index = 0, count = 1;
+};
+
+enum class Init { zeros, ones, normal, uniform, drawn };
 
 struct ParamSpec {
   std::string name;          ///< e.g. "layers.0.attention.q"
   std::vector<Index> shape;  ///< row-major; matrices are [in, out], y = x W
   Init init = Init::zeros;
   double init_scale = 0;  ///< standard deviation (normal) or half-width (uniform)
+  /// Init::drawn: writes the starting values of the whole tensor.
+  std::function<void(LayerPlace, Rng&, std::span<float>)> draw = {};
+  LayerPlace place = {};  ///< filled in by model_params
 
   Index size() const {
     Index n = 1;

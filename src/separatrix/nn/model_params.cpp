@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 
@@ -40,6 +42,13 @@ void append_norm(const std::string& norm, const std::string& prefix, Index D,
   if (norm == "layer") params.push_back({prefix + "norm.bias", {D}, Init::zeros, 0});
 }
 
+LayerPlace place_of(const ModelSpec& spec, std::size_t layer) {
+  const auto same = [&](const LayerSpec& other) { return other.block == spec.layers[layer].block; };
+  const auto begin = spec.layers.begin();
+  return {std::count_if(begin, begin + std::ptrdiff_t(layer), same),
+          std::count_if(begin, spec.layers.end(), same)};
+}
+
 /// A parameter's stream depends on its name only, so that adding a layer changes no other's draw.
 Rng stream_of(const ParamSpec& param, std::uint64_t seed) {
   const std::vector<std::int32_t> letters(param.name.begin(), param.name.end());
@@ -48,6 +57,7 @@ Rng stream_of(const ParamSpec& param, std::uint64_t seed) {
 
 void draw(const ParamSpec& param, std::uint64_t seed, std::span<float> values) {
   Rng rng = stream_of(param, seed);
+  if (param.init == Init::drawn) return param.draw(param.place, rng, values);
   for (float& value : values) {
     switch (param.init) {
       case Init::zeros:
@@ -62,6 +72,8 @@ void draw(const ParamSpec& param, std::uint64_t seed, std::span<float> values) {
       case Init::uniform:
         value = float(param.init_scale * (2 * rng.uniform() - 1));
         break;
+      case Init::drawn:
+        assert(false);
     }
   }
 }
@@ -114,8 +126,10 @@ std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>
     const LayerSpec& layer = spec.layers[i];
     const std::string prefix = "layers." + std::to_string(i) + ".";
     append_norm(spec.norm, prefix, D, params);
+    const LayerPlace place = place_of(spec, i);
     for (ParamSpec& param : blocks.make(layer.block, layer.config)->params(D)) {
       param.name = prefix + layer.block + "." + param.name;
+      param.place = place;
       params.push_back(std::move(param));
     }
   }

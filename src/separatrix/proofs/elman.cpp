@@ -25,14 +25,18 @@ std::vector<float> copy(std::span<const float> values) { return {values.begin(),
 std::optional<Elman> Elman::view(const Weights& weights, Arithmetic arithmetic, std::string& why) {
   const ModelSpec& spec = weights.spec;
   why = "the model is not one recurrent ReLU layer without norm, residual and positions";
+  const auto format = [&] {
+    return spec.layers.front().config.value("state_format", std::string("float32"));
+  };
   if (spec.layers.size() != 1 || spec.layers.front().block != "rnn" || spec.norm != "none" ||
       spec.positions != "none" || spec.layers.front().residual ||
-      spec.layers.front().config.value("activation", std::string()) != "relu")
+      spec.layers.front().config.value("activation", std::string()) != "relu" ||
+      (format() != "bit" && format() != "float32"))
     return std::nullopt;
   Elman out;
   out.D_ = spec.d_model;
   out.C_ = spec.n_classes;
-  out.bits_ = spec.layers.front().config.value("state_format", std::string()) == "bit";
+  out.bits_ = format() == "bit";
   out.arithmetic_ = arithmetic;
   if (is_emulated(arithmetic)) {  // the weights are tensors that are rounded, too
     Weights rounded = weights;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "separatrix/base/parallel.h"
+#include "separatrix/proofs/intervals_recheck_network.h"
 #include "separatrix/proofs/lookup_form.h"
 #include "separatrix/proofs/recheck.h"
 #include "separatrix/proofs/run.h"
@@ -133,6 +134,10 @@ class Intervals final : public CertificateMethod {
                                          " boxes to begin with, each of too many operations");
     constexpr Index kSamples = 256;
     if (refute_by_sampling(c, subject, kSamples)) return c;
+    for (const LayerSpec& layer : subject.weights.spec.layers)
+      if (!intervals_recheck::is_known(layer))
+        return undecided(std::move(c), "its recheck does not know this block '" + layer.block +
+                                           "', or not with this config");
     const BoxModel model(subject.weights, subject.blocks);
     std::vector<Search::Found> found(form->queries.size() * form->symbols.size());
     parallel_for(subject.threads, roots, [&](std::size_t, Index i) {

@@ -244,13 +244,20 @@ class Rnn final : public Layer {
 
 }  // namespace
 
+bool is_known(const LayerSpec& spec) {
+  const std::string format = spec.config.value("state_format", std::string("float32"));
+  if (spec.block == "lstm") return format == "float32";
+  if (spec.block == "rnn") return format == "float32" || format == "bit";
+  return spec.block == "attention" || spec.block == "mlp";
+}
+
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Weights& weights,
                                   const std::string& prefix) {
+  if (!is_known(spec)) return nullptr;
   if (spec.block == "attention") return std::make_unique<Attention>(spec.config, weights, prefix);
   if (spec.block == "mlp") return std::make_unique<Mlp>(spec.config, weights, prefix);
   if (spec.block == "lstm") return std::make_unique<Lstm>(spec.config, weights, prefix);
-  if (spec.block == "rnn") return std::make_unique<Rnn>(spec.config, weights, prefix);
-  return nullptr;
+  return std::make_unique<Rnn>(spec.config, weights, prefix);
 }
 
 }  // namespace separatrix::intervals_recheck

@@ -33,7 +33,9 @@ class Layer {
   /// x: the normed rows. Rows of the result before `first` are not asked for.
   virtual Rows run(const Calculus& calculus, const Rows& x, Index first) const = 0;
 };
-/// Null if there is no such block. `prefix` names its tensors ("layers.0.mlp.").
+/// False: make_layer gives null, and the search does not begin.
+bool is_known(const LayerSpec& spec);
+/// Null if there is no such block here. `prefix` names its tensors ("layers.0.mlp.").
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Weights& weights,
                                   const std::string& prefix);
 

@@ -49,7 +49,9 @@ class Net {
     D = std::size_t(spec.d_model);
     C = std::size_t(spec.n_classes);
     arithmetic_ = arithmetic;
-    bits = spec.layers[0].config.value("state_format", "float32") == "bit";
+    const std::string format = spec.layers[0].config.value("state_format", "float32");
+    if (format != "bit" && format != "float32") return "the state is rounded to " + format;
+    bits = format == "bit";
     const auto values = [&](const char* name) {
       Vector out;
       for (const float v : w[name])

@@ -4,7 +4,7 @@
 
 #include "separatrix/nn/attention_block.h"
 #include "separatrix/nn/blocks/attention_parts.h"
-#include "separatrix/nn/plain.h"
+#include "separatrix/nn/blocks/plain_math.h"
 
 namespace separatrix {
 namespace {
@@ -171,18 +171,6 @@ void Attention::backward(Shape s, Live live, const float* x, const float* dy, fl
   if (sparse.n > 0) sparse_backward(z, sparse, x, dy, dx, slots);
 }
 
-/// out[j] = sum_i in_i w[i, j], i.e. in [n] times w [n, m] ld. Zero weights are left out: 0 times
-/// an unbounded interval is 0.
-template <class S>
-void product(const S* in, Index n, const double* w, Index m, Index ld, S* out) {
-  for (Index j = 0; j < m; ++j) {
-    S sum(0.0);
-    for (Index i = 0; i < n; ++i)
-      if (w[i * ld + j] != 0) sum += in[i] * w[i * ld + j];
-    out[j] = stored(sum);
-  }
-}
-
 /// Softmax of s[n], in place. Intervals go through differences, 1 / (1 + sum_{k != j} e^(s_k -
 /// s_j)): a quotient of two sums that share their terms would lose all sharpness.
 template <class S>
@@ -208,12 +196,6 @@ template <class S>
 S scale_of(Index dk) {
   if constexpr (std::is_same_v<S, Interval>) return 1.0 / sqrt(Interval(double(dk)));
   return S(1 / std::sqrt(double(dk)));
-}
-
-/// [n], all zero.
-template <class S>
-std::vector<S> zeros_of(Index n) {
-  return std::vector<S>(std::size_t(n), S(0.0));
 }
 
 template <class S, class Visit>

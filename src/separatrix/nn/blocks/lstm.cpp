@@ -2,30 +2,33 @@
 #include <cmath>
 
 #include "separatrix/kernels/kernels.h"
+#include "separatrix/nn/blocks/plain_math.h"
 #include "separatrix/nn/blocks/time_major.h"
 #include "separatrix/nn/buffer.h"
-#include "separatrix/nn/plain.h"
+#include "separatrix/nn/state_format.h"
 
 namespace separatrix {
 namespace {
 
-struct LstmConfig {
+struct LstmConfig : StateFormatConfig {
   double forget_bias = 0;
 };
 template <class V>
 void visit(V& v, LstmConfig& c) {
+  visit_state_format(v, c);
   v("forget_bias", c.forget_bias,
     "constant added to the forget gate besides its bias (0: as in PyTorch)");
 }
 
 /// i, f, g, o = x_t W_ih + h_{t-1} W_hh + b;
 /// c_t = sigmoid(f) c_{t-1} + sigmoid(i) tanh(g);  h_t = sigmoid(o) tanh(c_t) = y_t.
-/// h and c start at 0; hidden width = D. Gates in PyTorch's order; its two biases are one here,
+/// h and c start at 0, and what is carried of both is rounded to the state format; hidden width =
+/// D. Gates in PyTorch's order; its two biases are one here,
 /// their sum.   [hochreiter1997; derivation in docs/derivations/lstm.md]
 class Lstm final : public Plain<Lstm, RecurrentBlock> {
  public:
   using Config = LstmConfig;
-  explicit Lstm(Config config) : forget_bias_(float(config.forget_bias)) {}
+  explicit Lstm(const Config& config) : forget_bias_(float(config.forget_bias)), format_(config) {}
 
   std::vector<ParamSpec> params(Index D) const override {
     const double width = 1 / std::sqrt(double(D));
@@ -34,7 +37,7 @@ class Lstm final : public Plain<Lstm, RecurrentBlock> {
             {"bias", {4 * D}, Init::uniform, width}};
   }
   Index state_size(Index D) const override { return 2 * D; }
-  Index state_bits(Index D) const override { return 32 * state_size(D); }
+  Index state_bits(Index D) const override { return format_.bits() * state_size(D); }
   Index lockstep() const override { return 16; }
 
   Index cache_size(Shape s) const override { return Cache(s, s.T, nullptr).end; }
@@ -56,6 +59,8 @@ class Lstm final : public Plain<Lstm, RecurrentBlock> {
         gemm({.M = B, .N = 4 * D, .K = D, .accumulate = true}, c.h + t * N, D, w.hh, 4 * D, gates,
              4 * D);
       lstm_gates(B, D, bias, gates, c.c + t * N, c.c + (t + 1) * N, c.h + (t + 1) * N);
+      format_.round(N, c.c + (t + 1) * N);
+      format_.round(N, c.h + (t + 1) * N);
     }
     scatter_outputs(s, live, c.h + N, y);
   }
@@ -106,6 +111,8 @@ class Lstm final : public Plain<Lstm, RecurrentBlock> {
       c[d] = sigma(sum(1, d)) * c[d] + sigma(sum(0, d)) * std::tanh(sum(2, d));
       y[d] = sigma(sum(3, d)) * std::tanh(c[d]);
     }
+    format_.round(D, c);
+    format_.round(D, y);
     std::copy_n(y, D, h);  // not earlier: every unit reads the old state
   }
 
@@ -160,13 +167,15 @@ class Lstm final : public Plain<Lstm, RecurrentBlock> {
       };
       for (Index d = 0; d < D; ++d) {
         S& cell = c[std::size_t(d)];
-        cell = stored(sigmoid(gate(1, d)) * cell + sigmoid(gate(0, d)) * tanh(gate(2, d)));
-        y(t, d) = stored(sigmoid(gate(3, d)) * tanh(cell));
+        const S next = stored(sigmoid(gate(1, d)) * cell + sigmoid(gate(0, d)) * tanh(gate(2, d)));
+        y(t, d) = format_.rounded(stored(sigmoid(gate(3, d)) * tanh(next)));
+        cell = format_.rounded(next);
       }
     }
   }
 
   float forget_bias_;
+  StateFormat format_;
 };
 
 }  // namespace

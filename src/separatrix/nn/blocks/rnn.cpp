@@ -2,49 +2,35 @@
 #include <cmath>
 
 #include "separatrix/kernels/kernels.h"
+#include "separatrix/nn/blocks/plain_math.h"
 #include "separatrix/nn/blocks/time_major.h"
 #include "separatrix/nn/buffer.h"
-#include "separatrix/nn/plain.h"
+#include "separatrix/nn/state_format.h"
 
 namespace separatrix {
 namespace {
 
-struct RnnConfig {
+struct RnnConfig : StateFormatConfig {
   std::string activation = "tanh";
-  std::string state_format = "float32";
 };
 template <class V>
 void visit(V& v, RnnConfig& c) {
   v("activation", c.activation, "tanh or relu");
-  v("state_format", c.state_format,
-    "float32, or bit: the state is rounded to 0 or 1 (from 1/2 up) after each step");
+  visit_state_format(v, c);
 }
 
-/// Where a value is rounded to a bit.
-constexpr double kHalf = 0.5;
-
-double to_bit(double a) { return a >= kHalf ? 1 : 0; }
-/// Both bits when the interval lies on both sides.
-Interval to_bit(Interval a) {
-  if (certainly_less(a, Interval(kHalf))) return Interval(0);
-  return a.lower() >= kHalf ? Interval(1) : Interval(0, 1);
-}
-template <Arithmetic A>
-Rounded<A> to_bit(Rounded<A> a) {
-  return Rounded<A>(to_bit(double(a)));
-}
-
-/// h_t = act(x_t W_x + h_{t-1} W_h + b) = y_t, h_{-1} = 0, hidden width = D. With state_format
-/// "bit" h_t is rounded to {0, 1}; its gradient passes the rounding unchanged (straight-through,
-/// [bengio2013]).   [elman1990; derivation in docs/derivations/rnn.md]
+/// h_t = act(x_t W_x + h_{t-1} W_h + b) = y_t, h_{-1} = 0, hidden width = D; h_t is
+/// rounded to the state format.   [elman1990; derivation in docs/derivations/rnn.md]
 class Rnn final : public Plain<Rnn, RecurrentBlock> {
  public:
   using Config = RnnConfig;
   explicit Rnn(const Config& config)
       : activation_(config.activation == "relu" ? Activation::relu : Activation::tanh),
-        bits_(config.state_format == "bit") {
-    check(config.activation, {"tanh", "relu"}, "activation");
-    check(config.state_format, {"float32", "bit"}, "state_format");
+        format_(config) {
+    const std::vector<std::string> choices = {"tanh", "relu"};
+    if (!contains_name(choices, config.activation))
+      throw Error(ErrorKind::spec, "unknown activation '" + config.activation + "'", {},
+                  did_you_mean(config.activation, choices));
   }
 
   std::vector<ParamSpec> params(Index D) const override {
@@ -54,7 +40,7 @@ class Rnn final : public Plain<Rnn, RecurrentBlock> {
             {"bias", {D}, Init::uniform, width}};
   }
   Index state_size(Index D) const override { return D; }
-  Index state_bits(Index D) const override { return bits_ ? D : 32 * D; }
+  Index state_bits(Index D) const override { return format_.bits() * D; }
   Index lockstep() const override { return 16; }
 
   Index cache_size(Shape s) const override { return Cache(s, s.T, nullptr).end; }
@@ -72,7 +58,7 @@ class Rnn final : public Plain<Rnn, RecurrentBlock> {
       if (t > 0)                                     // the first state is zero
         gemm({.M = B, .N = D, .K = D, .accumulate = true}, h - N, D, w.h, D, a, D);
       bias_activation(activation_, B, D, w.bias, a, h);
-      if (bits_) std::transform(h, h + N, h, [](float v) { return v >= float(kHalf) ? 1.0F : 0; });
+      format_.round(N, h);
     }
     scatter_outputs(s, live, c.h, y);
   }
@@ -108,9 +94,9 @@ class Rnn final : public Plain<Rnn, RecurrentBlock> {
     for (Index d = 0; d < D; ++d) {
       float a = p.bias[d];
       for (Index i = 0; i < D; ++i) a += x[i] * p.x[i * D + d] + state[i] * p.h[i * D + d];
-      const float h = activation_ == Activation::relu ? std::max(a, 0.0F) : std::tanh(a);
-      y[d] = bits_ ? float(to_bit(double(h))) : h;
+      y[d] = activation_ == Activation::relu ? std::max(a, 0.0F) : std::tanh(a);
     }
+    format_.round(D, y);
     std::copy_n(y, D, state);
   }
 
@@ -139,13 +125,6 @@ class Rnn final : public Plain<Rnn, RecurrentBlock> {
     }
   };
 
-  static void check(const std::string& value, const std::vector<std::string>& choices,
-                    const char* name) {
-    if (!contains_name(choices, value))
-      throw Error(ErrorKind::spec, "unknown " + std::string(name) + " '" + value + "'", {},
-                  did_you_mean(value, choices));
-  }
-
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index /*first*/) const {
     const Index T = x.extent[0], D = x.extent[1];
@@ -157,12 +136,12 @@ class Rnn final : public Plain<Rnn, RecurrentBlock> {
         add_products(x, t, w_x, d, a);
         if (t > 0) add_products(View<const S, 2>(y), t - 1, w_h, d, a);
         const S h = stored(activation_ == Activation::relu ? relu(a) : tanh(a));
-        y(t, d) = bits_ ? to_bit(h) : h;
+        y(t, d) = format_.rounded(h);
       }
   }
 
   Activation activation_;
-  bool bits_;
+  StateFormat format_;
 };
 
 }  // namespace

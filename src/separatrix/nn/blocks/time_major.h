@@ -21,12 +21,4 @@ void gather_outputs(Shape s, Live live, Index steps, const float* dy, float* dys
 /// y = ys at the live rows.
 void scatter_outputs(Shape s, Live live, const float* ys, float* y);
 
-/// For references: sum += x[row, :] w[:, column]. Zero weights are left out, because 0 times an
-/// unbounded interval is still 0.
-template <class S>
-void add_products(View<const S, 2> x, Index row, View<const double, 2> w, Index column, S& sum) {
-  for (Index i = 0; i < x.extent[1]; ++i)
-    if (w(i, column) != 0) sum += x(row, i) * w(i, column);
-}
-
 }  // namespace separatrix

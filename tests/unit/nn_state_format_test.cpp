@@ -1,11 +1,14 @@
-// The straight-through gradient of bit states, which no difference quotient shows, against the
-// formulas of docs/derivations/rnn.md written plainly in double.
+// State formats: what they hold, and the straight-through gradient, which no difference quotient
+// shows: of bit states against the formulas of docs/derivations/rnn.md written plainly in double,
+// of fine formats against the gradient without rounding.
 
 #include <cmath>
+#include <set>
 
 #include <gtest/gtest.h>
 
 #include "separatrix/model/interval.h"
+#include "separatrix/nn/state_format.h"
 #include "tests/support/block_run.h"
 #include "tests/support/models.h"
 #include "tests/support/tolerance.h"
@@ -99,6 +102,77 @@ TEST(BitRnn, HalfIsRoundedUpAndStraddlingIntervalsKeepBothBits) {
   expect(Interval(0.5, 7), 1, 1);
   expect(Interval(-1, 0.499), 0, 0);
   expect(Interval(0.4, 0.5), 0, 1);
+}
+
+TEST(StateFormat, RoundsToTheNearestOfWhatItHolds) {
+  const auto rounded = [](const char* format, double x, double range = 1) {
+    return StateFormat({format, range}).rounded(x);
+  };
+  EXPECT_EQ(rounded("float32", 0.1), 0.1);
+  EXPECT_EQ(rounded("bfloat16", 1 + 0x1p-9), 1);
+  EXPECT_EQ(rounded("bfloat16", 1 + 0x1p-7), 1 + 0x1p-7);
+  EXPECT_EQ(rounded("float16", 1e9), 65504) << "saturates";
+  EXPECT_EQ(rounded("float16", -1e9), -65504);
+  EXPECT_EQ(rounded("int2", 0.49), 0);
+  EXPECT_EQ(rounded("int2", 0.51), 1);
+  EXPECT_EQ(rounded("int2", -7), -1);
+  EXPECT_EQ(rounded("int2", -7, 4), -4);
+  EXPECT_NEAR(rounded("int4", 0.3), 2.0 / 7, 1e-15);
+  EXPECT_NEAR(rounded("int8", 0.3), 38.0 / 127, 1e-15);
+  EXPECT_EQ(rounded("bit", 0.5), 1);
+  EXPECT_EQ(rounded("bit", 0.4999), 0);
+  for (const char* format : {"float32", "bfloat16", "float16", "int8", "int4", "int2", "bit"}) {
+    const StateFormat f({format, 2.5});
+    Rng rng(3);
+    std::set<float> values;
+    for (int i = 0; i < 5000; ++i) {
+      auto x = float(4 * rng.uniform() - 2);
+      f.round(1, &x);
+      const float once = x;
+      f.round(1, &x);
+      EXPECT_EQ(x, once) << format << ": rounding twice is rounding once";
+      values.insert(x);
+    }
+    if (f.bits() <= 8) {
+      EXPECT_LE(values.size(), std::size_t(1) << f.bits()) << format;
+    }
+    EXPECT_EQ(f.rounded(0.0), 0) << format;
+  }
+}
+
+TEST(StateFormat, UnknownOnesAndRangesAreErrors) {
+  EXPECT_THROW(StateFormat({"int3", 1}), Error);
+  EXPECT_THROW(StateFormat({"int8", 0}), Error);
+  EXPECT_THROW(StateFormat({"int8", std::numeric_limits<double>::infinity()}), Error);
+}
+
+/// Every block with a state: the gradient with a state of 16 bits is nearly the exact one.
+TEST(StateFormat, TheGradientPassesTheRoundingOfEveryBlock) {
+  const auto blocks = all_blocks();
+  for (const auto& entry : blocks.entries()) {
+    const auto exact = entry.make(Json::object(), "");
+    if (exact->mixing() != Mixing::recurrent) continue;
+    const auto rough = entry.make({{"state_format", "bfloat16"}}, "");
+    Rng rng(5);
+    BlockInput in;
+    in.shape = {2, 6, 8};
+    in.w = random_parameters(exact->params(8), rng);
+    in.x = normals(rng, in.shape.rows() * 8);
+    in.dy = normals(rng, in.shape.rows() * 8);
+    const BlockOutput a = run_block(*exact, in), b = run_block(*rough, in);
+    const auto distance = [](const std::vector<float>& u, const std::vector<float>& v) {
+      double difference = 0, size = 0;
+      for (std::size_t i = 0; i < u.size(); ++i) {
+        difference += std::pow(double(u[i]) - double(v[i]), 2);
+        size += std::pow(double(u[i]), 2);
+      }
+      return std::sqrt(difference / size);
+    };
+    EXPECT_NE(a.y, b.y) << entry.name << " does not round its state";
+    EXPECT_LT(distance(a.y, b.y), 0.05) << entry.name;
+    EXPECT_LT(distance(a.dx, b.dx), 0.1) << entry.name;
+    EXPECT_LT(distance(a.dw, b.dw), 0.1) << entry.name;
+  }
 }
 
 }  // namespace
