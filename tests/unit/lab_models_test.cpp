@@ -15,14 +15,14 @@ TEST(Models, EveryFamilyResolvesAtSeveralSizes) {
   for (const ModelFamily& family : model_families())
     for (const Index layers : {1, 2})
       for (const Index d_model : {8, 24}) {
-        const ModelSpec spec =
-            resolve(named_model(family.name, {.layers = layers, .d_model = d_model}, kInfo),
-                    all.blocks, family.name);
+        const ModelSpec spec = resolve(
+            named_model({family.name, {.layers = layers, .d_model = d_model}}, kInfo, all.blocks),
+            all.blocks, family.name);
         EXPECT_EQ(spec.d_model, d_model);
         EXPECT_EQ(spec.vocab_size, 84);
         EXPECT_EQ(spec.n_classes, 64);
         EXPECT_GE(spec.max_length, 21);
-        EXPECT_FALSE(family.parameters().empty());
+        EXPECT_FALSE(family.parameters(all.blocks).empty());
         // A recurrent family has a state of fixed size, a transformer has none.
         EXPECT_EQ(state_bits(spec, all.blocks).has_value(),
                   family.model_class == ModelClass::recurrent);
@@ -32,7 +32,8 @@ TEST(Models, EveryFamilyResolvesAtSeveralSizes) {
 TEST(Models, TheTransformerIsTheOneOfThePaper) {
   const Catalogue all = Catalogue::builtin();
   const ModelSpec spec = resolve(
-      named_model("transformer", {.layers = 2, .d_model = 32, .heads = 4}, kInfo), all.blocks);
+      named_model({"transformer", {.layers = 2, .d_model = 32, .heads = 4}}, kInfo, all.blocks),
+      all.blocks);
   ASSERT_EQ(spec.layers.size(), 4u);
   EXPECT_EQ(spec.layers[2].config.at("n_heads"), 4);
   EXPECT_EQ(spec.layers[2].config.at("causal"), true);
@@ -43,21 +44,48 @@ TEST(Models, TheTransformerIsTheOneOfThePaper) {
 }
 
 TEST(Models, AnLstmIsAPlainStack) {
-  const ModelSpec spec = named_model("lstm", {.layers = 3}, kInfo);
+  const Catalogue all = Catalogue::builtin();
+  const ModelSpec spec = named_model({"lstm", {.layers = 3}}, kInfo, all.blocks);
   ASSERT_EQ(spec.layers.size(), 3u);
   EXPECT_FALSE(spec.layers[1].residual);
   EXPECT_EQ(spec.positions, "none");
   EXPECT_EQ(spec.norm, "none");
 }
 
+TEST(Models, TheFirstBlocksConfigIsTheFamilys) {
+  const Catalogue all = Catalogue::builtin();
+  const ModelSpec spec = named_model(
+      {"rnn", {.layers = 2}, {{"activation", "relu"}, {"state_format", "bit"}}}, kInfo, all.blocks);
+  for (const LayerSpec& layer : spec.layers) {
+    EXPECT_EQ(layer.config.at("activation"), "relu");
+    EXPECT_EQ(layer.config.at("state_format"), "bit");
+  }
+}
+
+TEST(Models, CommasMakeHybrids) {
+  const Catalogue all = Catalogue::builtin();
+  const ModelSpec spec =
+      named_model({"lstm,attention,mlp", {.layers = 2, .d_model = 16}}, kInfo, all.blocks);
+  ASSERT_EQ(spec.layers.size(), 6u);
+  EXPECT_EQ(spec.layers[4].block, "attention");
+  EXPECT_EQ(spec.positions, "learned");
+  EXPECT_FALSE(state_bits(resolve(spec, all.blocks), all.blocks).has_value());
+  EXPECT_EQ(named_model({"rnn,mlp"}, kInfo, all.blocks).positions, "none");
+  EXPECT_THROW(named_model({"rnn,mpl"}, kInfo, all.blocks), Error);
+}
+
 TEST(Models, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(named_model("transfomer", {}, kInfo), Error);
-  EXPECT_THROW(named_model("transformer", {.d_model = 0}, kInfo), Error);
-  EXPECT_THROW(named_model("transformer", {.layers = -1}, kInfo), Error);
-  EXPECT_THROW(named_model("transformer", {.d_model = 10, .heads = 3}, kInfo), Error);
-  EXPECT_THROW(named_model("lstm", {.heads = 2}, kInfo), Error);  // an option it does not have
+  const Catalogue all = Catalogue::builtin();
+  const auto refuses = [&](const char* name, const ModelOptions& options) {
+    EXPECT_THROW(named_model({name, options}, kInfo, all.blocks), Error) << name;
+  };
+  refuses("transfomer", {});
+  refuses("transformer", {.d_model = 0});
+  refuses("transformer", {.layers = -1});
+  refuses("transformer", {.d_model = 10, .heads = 3});
+  refuses("lstm", {.heads = 2});  // an option it does not have
   try {
-    named_model("transfomer", {}, kInfo);
+    named_model({"transfomer"}, kInfo, all.blocks);
   } catch (const Error& error) {
     EXPECT_THAT(error.hint(), testing::HasSubstr("transformer"));
   }

@@ -24,8 +24,9 @@ TrialSpec tiny_trial(const Catalogue& all, std::uint64_t seed, Index steps = 40)
   spec.task_config = entry.resolve({{"alphabet", 4}}, "test");
   spec.length = 4;
   const TaskInfo info = all.tasks.make(spec.task, spec.task_config)->info(spec.length);
-  spec.model = resolve(named_model(seed % 2 == 0 ? "transformer" : "lstm", {.d_model = 8}, info),
-                       all.blocks);
+  spec.model = resolve(
+      named_model({seed % 2 == 0 ? "transformer" : "lstm", {.d_model = 8}}, info, all.blocks),
+      all.blocks);
   spec.train.steps = steps;
   spec.train.batch_size = 8;
   spec.train.eval_every = 10;

@@ -19,11 +19,14 @@ TrialSpec trial_spec(const std::string& model, Index width, double lr, std::uint
   spec.task = "index-lookup";
   spec.task_config = {{"alphabet", kAlphabet}, {"query", "last"}};
   spec.length = kLength;
-  spec.model = named_model(model, {.layers = 1, .d_model = width, .heads = 1},
+  Registry<Block> blocks("block");
+  register_blocks(blocks);
+  spec.model = named_model({model, {.d_model = width}},
                            {.vocab_size = kAlphabet + kLength,
                             .n_classes = kAlphabet,
                             .n_tokens = kLength + 1,
-                            .reference = ""});
+                            .reference = ""},
+                           blocks);
   spec.train.steps = kSteps;
   spec.train.lr = lr;
   spec.train.target_accuracy = 0.99;

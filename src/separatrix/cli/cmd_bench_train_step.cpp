@@ -71,7 +71,7 @@ void check(const BenchOptions& o) {
 /// `separatrix bench train-step`: forward, backward, clipping and AdamW on one batch.
 void add_bench_train_step(Command command, Session& session) {
   auto o = std::make_shared<BenchOptions>();
-  o->model.add(command);
+  o->model.add(command, session);
   command.option("length", o->length, "N of index lookup, N + 1 tokens");
   command.option("alphabet", o->alphabet, "symbols of index lookup");
   command.option("batch", o->batch, "sequences per step");

@@ -24,7 +24,7 @@ std::vector<Listed> everything(const Catalogue& catalogue) {
   std::vector<Listed> all;
   append(all, catalogue.tasks);
   for (const ModelFamily& m : model_families())
-    all.push_back({m.name, "model", m.summary, m.parameters()});
+    all.push_back({m.name, "model", m.summary, m.parameters(catalogue.blocks)});
   append(all, catalogue.blocks);
   append(all, catalogue.bounds);
   append(all, catalogue.codes);

@@ -113,7 +113,7 @@ TrialResult run_training(const TrialSpec& spec, const TrainOptions& o, const Ses
 void add_train(Command command, Session& session) {
   auto o = std::make_shared<TrainOptions>();
   o->task.add(command, session, false);
-  o->model.add(command);
+  o->model.add(command, session);
   command.fields(o->train);
   command.option("seed", o->seed, "fixes every random choice");
   command.option("threads", o->threads, "threads that share the shards; changes no bit");

@@ -1,14 +1,21 @@
 #include "separatrix/cli/model_arguments.h"
 
+#include <algorithm>
+
 #include "separatrix/base/yaml.h"
 #include "separatrix/cli/session.h"
 #include "separatrix/lab/models.h"
 
 namespace separatrix {
 
-void ModelArguments::add(Command& command) {
-  command.option("model", name_, "one of `separatrix list models`, or FILE.yaml with a ModelSpec");
-  command.parameters(describe_config<ModelOptions>(), "Sizes of models", parameters_);
+void ModelArguments::add(Command& command, const Session& session) {
+  command.option(
+      "model", name_,
+      "one of `separatrix list models`, blocks joined by commas (attention,mlp,lstm), or "
+      "FILE.yaml with a ModelSpec");
+  for (const ModelFamily& family : model_families())
+    command.parameters(family.parameters(session.catalogue.blocks), "Options of models",
+                       parameters_);
 }
 
 ModelSpec ModelArguments::make(const Session& session, const TaskInfo& info) const {
@@ -18,11 +25,39 @@ ModelSpec ModelArguments::make(const Session& session, const TaskInfo& info) con
       return read_model(json, session, info, where);
     });
   }
-  const ModelFamily& family = find_model_family(name_);
-  Json json = parameters_.config_for(family.name, family.parameters());
+  const ModelFamily family = find_model_family(name_, session.catalogue.blocks);
+  Json json = parameters_.config_for(family.name, family.parameters(session.catalogue.blocks));
   json["family"] = family.name;
   return read_model(json, session, info, family.name);
 }
+
+namespace {
+
+/// {family: ..., sizes and fields of the family's block}.
+NamedModel read_named(const Json& json, const Session& session, const std::string& where) {
+  const Registry<Block>& blocks = session.catalogue.blocks;
+  NamedModel model{.name = json.at("family")};
+  std::vector<std::string> known;
+  for (const Json& field : find_model_family(model.name, blocks).parameters(blocks))
+    known.push_back(field.at("name"));
+  const Json sizes = write_config(ModelOptions{});
+  Json options = Json::object();
+  for (const auto& [key, value] : json.items()) {
+    if (key == "family") continue;
+    const std::string& written = key;
+    const auto name = std::find_if(known.begin(), known.end(), [&](const std::string& each) {
+      return same_name(each, written);
+    });
+    if (name == known.end())
+      throw Error(ErrorKind::spec, "unknown key '" + key + "'", where + "/" + key,
+                  did_you_mean(key, known));
+    (sizes.contains(*name) ? options : model.config)[*name] = value;
+  }
+  model.options = read_config<ModelOptions>(options, where);
+  return model;
+}
+
+}  // namespace
 
 ModelSpec read_model(const Json& json, const Session& session, const TaskInfo& info,
                      const std::string& where) {
@@ -31,9 +66,7 @@ ModelSpec read_model(const Json& json, const Session& session, const TaskInfo& i
     if (!json.at("family").is_string())
       throw Error(ErrorKind::spec, "expected text, got " + json.at("family").dump(),
                   where + "/family");
-    Json options = json;
-    options.erase("family");
-    spec = named_model(json.at("family"), read_config<ModelOptions>(options, where), info);
+    spec = named_model(read_named(json, session, where), info, session.catalogue.blocks);
   } else {
     spec = read_model_spec(json, where);
     if (spec.vocab_size == 0) spec.vocab_size = info.vocab_size;

@@ -1,59 +1,87 @@
 #include "separatrix/lab/models.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "separatrix/base/names.h"
 
 namespace separatrix {
 namespace {
 
-/// Pre-norm, as the paper trains it: n x (attention, MLP of 4 d_model), learned positions.
-ModelSpec transformer(const ModelOptions& o) {
-  ModelSpec spec;
-  for (Index layer = 0; layer < o.layers; ++layer) {
-    spec.layers.push_back({"attention", {{"n_heads", o.heads}, {"causal", true}}, true});
-    spec.layers.push_back({"mlp", {{"d_ff", 4 * o.d_model}, {"activation", "gelu"}}, true});
+/// Positions in the scores take the place of the table that is added to the embedding.
+void adjust_transformer(ModelSpec& spec, const TaskInfo&) {
+  for (LayerSpec& layer : spec.layers) {
+    if (layer.config.value("positions", "none") != "none") spec.positions = "none";
+    if (layer.block == "mlp") layer.config["d_ff"] = 4 * spec.d_model;
   }
-  return spec;
 }
 
-/// The plain stack of recurrent layers that the literature means by its name: what one layer
-/// carries is all there is.
-ModelSpec lstm(const ModelOptions& o) {
-  ModelSpec spec;
-  spec.positions = "none";
-  spec.norm = "none";
-  for (Index layer = 0; layer < o.layers; ++layer)
-    spec.layers.push_back({"lstm", Json::object(), false});
-  return spec;
+std::vector<ModelFamily> make_families() {
+  const LayerSpec gelu_mlp{"mlp", {{"activation", "gelu"}}};
+  const auto plain = [](const char* block) { return LayerSpec{block, Json::object(), false}; };
+  return {
+      {.name = "transformer",
+       .summary = "causal pre-norm transformer, learned positions, GELU MLP of 4 d_model",
+       .model_class = ModelClass::transformer,
+       .layer = {{"attention", {{"causal", true}}}, gelu_mlp},
+       .positions = "learned",
+       .norm = "layer",
+       .adjust = adjust_transformer},
+      // The plain stacks of recurrent layers that the literature means by these names: what the
+      // layers carry is all there is.
+      {.name = "lstm",
+       .summary = "plain stack of LSTM layers, no residuals, norms or positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {plain("lstm")}},
+      {.name = "rnn",
+       .summary = "plain stack of Elman layers, no residuals, norms or positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {plain("rnn")}},
+  };
+}
+
+/// "attention,mlp,lstm": one layer of the hybrid.
+ModelFamily hybrid(const std::string& name, const Registry<Block>& blocks) {
+  ModelFamily family{.name = name,
+                     .summary = "the blocks " + name + ", pre-norm",
+                     .model_class = ModelClass::recurrent,
+                     .layer = {},
+                     .norm = "layer",
+                     .adjust = nullptr};
+  std::istringstream parts(name);
+  for (std::string part; std::getline(parts, part, ',');) {
+    family.layer.push_back({blocks.find(part, "--model").name});
+    if (blocks.make(part)->mixing() != Mixing::attention) continue;
+    family.model_class = ModelClass::transformer;
+    family.positions = "learned";
+  }
+  return family;
 }
 
 }  // namespace
 
 const std::vector<ModelFamily>& model_families() {
-  static const std::vector<ModelFamily> kFamilies = {
-      {"transformer",
-       "causal pre-norm transformer, learned positions, GELU MLP of 4 d_model",
-       ModelClass::transformer,
-       {"layers", "d_model", "heads"},
-       transformer},
-      {"lstm",
-       "plain stack of LSTM layers, no residuals, norms or positions",
-       ModelClass::recurrent,
-       {"layers", "d_model"},
-       lstm},
-  };
+  static const std::vector<ModelFamily> kFamilies = make_families();
   return kFamilies;
 }
 
-Json ModelFamily::parameters() const {
+bool ModelFamily::has_heads(const Registry<Block>& blocks) const {
+  const Json& fields = blocks.find(layer.front().block, name).parameters;
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const Json& field) { return field.at("name") == "n_heads"; });
+}
+
+Json ModelFamily::parameters(const Registry<Block>& blocks) const {
   Json used = Json::array();
   for (const Json& field : describe_config<ModelOptions>())
-    if (contains_name(options, field.at("name").get<std::string>())) used.push_back(field);
+    if (field.at("name") != "heads" || has_heads(blocks)) used.push_back(field);
+  for (const Json& field : blocks.find(layer.front().block, name).parameters)
+    if (field.at("name") != "n_heads") used.push_back(field);  // that is heads
   return used;
 }
 
-const ModelFamily& find_model_family(const std::string& name) {
+ModelFamily find_model_family(const std::string& name, const Registry<Block>& blocks) {
+  if (name.find(',') != std::string::npos) return hybrid(name, blocks);
   std::vector<std::string> known;
   for (const ModelFamily& family : model_families()) {
     if (same_name(family.name, name)) return family;
@@ -62,26 +90,38 @@ const ModelFamily& find_model_family(const std::string& name) {
   throw Error(ErrorKind::spec, "unknown model '" + name + "'", {}, did_you_mean(name, known));
 }
 
-ModelSpec named_model(const std::string& name, const ModelOptions& options, const TaskInfo& info) {
-  const ModelFamily& family = find_model_family(name);
-  const Json given = write_config(options), defaults = write_config(ModelOptions{});
-  for (const auto& [key, value] : given.items()) {
+ModelSpec named_model(const NamedModel& model, const TaskInfo& info,
+                      const Registry<Block>& blocks) {
+  const ModelFamily family = find_model_family(model.name, blocks);
+  const ModelOptions& options = model.options;
+  const bool heads = family.has_heads(blocks);
+  const Json sizes = write_config(options);
+  for (const auto& [key, value] : sizes.items())
     if (value.get<Index>() < 1)
       throw Error(ErrorKind::spec, key + " must be at least 1, got " + value.dump(), family.name);
-    if (value != defaults.at(key) && !contains_name(family.options, key))
-      throw Error(ErrorKind::spec, "model '" + family.name + "' has no option '" + key + "'", {},
-                  "leave it out");
-  }
-  if (contains_name(family.options, "heads") && options.d_model % options.heads != 0)
+  if (!heads && options.heads != ModelOptions{}.heads)
+    throw Error(ErrorKind::spec, "model '" + family.name + "' has no heads", {},
+                "leave it out");
+  if (heads && options.d_model % options.heads != 0)
     throw Error(ErrorKind::spec,
                 "heads (" + std::to_string(options.heads) + ") must divide d_model (" +
                     std::to_string(options.d_model) + ")",
                 family.name, "choose another width or number of heads");
-  ModelSpec spec = family.spec(options);
-  spec.vocab_size = info.vocab_size;
-  spec.n_classes = info.n_classes;
-  spec.d_model = options.d_model;
-  spec.max_length = info.n_tokens;
+  ModelSpec spec{.vocab_size = info.vocab_size,
+                 .n_classes = info.n_classes,
+                 .d_model = options.d_model,
+                 .max_length = info.n_tokens,
+                 .positions = family.positions,
+                 .norm = family.norm,
+                 .layers = {}};
+  for (Index i = 0; i < options.layers; ++i)
+    for (std::size_t part = 0; part < family.layer.size(); ++part) {
+      LayerSpec layer = family.layer[part];
+      if (part == 0) layer.config.update(model.config);
+      if (part == 0 && heads) layer.config["n_heads"] = options.heads;
+      spec.layers.push_back(std::move(layer));
+    }
+  if (family.adjust != nullptr) family.adjust(spec, info);
   return spec;
 }
 

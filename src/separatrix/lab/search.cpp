@@ -96,7 +96,7 @@ ThresholdSearch::ThresholdSearch(const SeparateConfig& config, const Budget& bud
   task_fingerprint_ = task->fingerprint();
   for (const std::string& model : config.models) {
     LearnedAt learned;
-    learned.model = find_model_family(model).name;
+    learned.model = find_model_family(model, catalogue_.blocks).name;
     learned.seeds = budget.seeds;
     learned.budget = describe(budget);
     learned_.push_back(learned);
@@ -111,7 +111,7 @@ std::vector<TrialSpec> ThresholdSearch::trials_at(const std::string& model, Inde
   trial.task_config = config_.task_config;
   trial.length = config_.length;
   trial.task_fingerprint = task_fingerprint_;
-  trial.model = resolve(named_model(model, {.layers = 1, .d_model = width, .heads = 1}, info_),
+  trial.model = resolve(named_model({model, {.d_model = width}}, info_, catalogue_.blocks),
                         catalogue_.blocks);
   trial.train.steps = budget_.steps;
   trial.train.target_accuracy = kTargetAccuracy;

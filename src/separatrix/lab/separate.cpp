@@ -36,7 +36,7 @@ SeparateConfig canonical(SeparateConfig config, const Catalogue& catalogue) {
   config.task = entry.name;
   if (!config.custom_budget) config.custom_budget = named_budget(config.budget);
   config.budget = config.custom_budget->name;
-  for (std::string& model : config.models) model = find_model_family(model).name;
+  for (std::string& model : config.models) model = find_model_family(model, catalogue.blocks).name;
   catalogue.tasks.make(config.task, config.task_config)->check_length(config.length);
   return config;
 }
@@ -65,13 +65,22 @@ std::string command_line(const SeparateConfig& config, const Catalogue& catalogu
     const Json& value = config.task_config.at(name);
     if (value != field.at("default")) flag(name, value);
   }
+  if (config.models != SeparateConfig{}.models) {
+    std::string models;
+    for (const std::string& model : config.models) models += (models.empty() ? "" : ",") + model;
+    flag("models", models);
+  }
   flag("budget", config.budget);
   if (config.seed != 0) flag("seed", config.seed);
   return command;
 }
 
 std::vector<SeparationRow> make_rows(const Evidence& evidence,
-                                     const std::vector<LearnedAt>& learned) {
+                                     const std::vector<LearnedAt>& learned,
+                                     const Registry<Block>& blocks) {
+  const auto is_recurrent = [&](const LearnedAt& at) {
+    return find_model_family(at.model, blocks).model_class == ModelClass::recurrent;
+  };
   std::vector<std::string> labels = {kRecurrentRow, transformer_row(1), transformer_row(2)};
   for (const auto& [label, built] : evidence.constructions)
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
@@ -97,9 +106,7 @@ std::vector<SeparationRow> make_rows(const Evidence& evidence,
               ? "one layer is enough"
               : "no construction of this kind is known for these parameters";
     for (const LearnedAt& at : learned)
-      if ((find_model_family(at.model).model_class == ModelClass::recurrent) == recurrent &&
-          (recurrent || one_layer))
-        row.learned_at.push_back(at);
+      if (is_recurrent(at) == recurrent && (recurrent || one_layer)) row.learned_at.push_back(at);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -160,7 +167,7 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
       gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
   run_search(search, config.store, result.experiment, catalogue, options, say);
 
-  result.rows = make_rows(evidence, search.learned());
+  result.rows = make_rows(evidence, search.learned(), catalogue.blocks);
   result.interrupted = !search.finished();
   Json rows = Json::array();
   for (const SeparationRow& row : result.rows) rows.push_back(to_json(row));
