@@ -63,6 +63,8 @@ constexpr CommandEntry kBenchmarks[] = {
     {"train-step", "Time and rate of one training step",
      "separatrix bench train-step --model transformer --length 100 --batch 64",
      add_bench_train_step},
+    {"scaling", "How the time of a step grows with length, width, batch and layers",
+     "separatrix bench scaling --models transformer,lstm -o scaling.html", add_bench_scaling},
 };
 
 std::string version() {

@@ -88,5 +88,6 @@ void add_refute(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);
 void add_bench_train_step(Command command, Session& session);
+void add_bench_scaling(Command command, Session& session);
 
 }  // namespace separatrix

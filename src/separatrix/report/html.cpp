@@ -62,9 +62,7 @@ std::string charts_section(const std::vector<Chart>& charts) {
   return out;
 }
 
-std::string report_page(const ReportData& data, const std::vector<Chart>& charts,
-                        const std::string& date) {
-  const std::string title = fmt::format("{}, length {}", task_title(data.task), data.length);
+std::string html_page(const std::string& title, const std::string& body, bool with_charts) {
   std::string out = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n"
@@ -74,23 +72,28 @@ std::string report_page(const ReportData& data, const std::vector<Chart>& charts
       "<title>{} - Separatrix</title>\n<link rel=\"icon\" href=\"{}\">\n<style>\n",
       kPolicy, escape_html(title), kIcon);
   out += assets::style();
-  out += "</style>\n</head>\n<body>\n<main>\n";
-  out += header_section(data, date);
-  out += numbers_section(data);
-  out += charts_section(charts);
-  out += inside_section(data.examples);
-  out += proofs_section(data);
-  out += runs_section(data);
-  out += words_section(data);
-  out += machine_section(data);
-  out += "</main>\n";
-  if (!charts.empty()) {
+  out += "</style>\n</head>\n<body>\n<main>\n" + body + "</main>\n";
+  if (with_charts) {
     out += inline_script(assets::vega());
     out += inline_script(assets::vega_lite());
     out += inline_script(assets::script());
   }
-  out += "</body>\n</html>\n";
-  return out;
+  return out + "</body>\n</html>\n";
+}
+
+std::string report_page(const ReportData& data, const std::vector<Chart>& charts,
+                        const std::string& date) {
+  std::string body;
+  body += header_section(data, date);
+  body += numbers_section(data);
+  body += charts_section(charts);
+  body += inside_section(data.examples);
+  body += proofs_section(data);
+  body += runs_section(data);
+  body += words_section(data);
+  body += machine_section(data);
+  const std::string title = fmt::format("{}, length {}", task_title(data.task), data.length);
+  return html_page(title, body, !charts.empty());
 }
 
 }  // namespace separatrix

@@ -7,6 +7,10 @@
 
 namespace separatrix {
 
+/// A page with that content, scripts and styles inside: it asks the network for nothing (its policy
+/// forbids it). The body is HTML; with_charts: it holds a charts_section.
+std::string html_page(const std::string& title, const std::string& body, bool with_charts);
+
 /// The whole page: one file that asks the network for nothing (its policy forbids it). Text from
 /// the store is escaped wherever it stands. `date` is shown as it is.
 std::string report_page(const ReportData& data, const std::vector<Chart>& charts,
