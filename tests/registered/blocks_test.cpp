@@ -42,6 +42,8 @@ std::vector<BlockCase> cases() {
       {"rnn", {{"activation", "tanh"}}},
       {"rnn", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
+      {"gru", Json::object()},
+      {"gru", {{"state_format", "int4"}}, true, false},
   };
 }
 
