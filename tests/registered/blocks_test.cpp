@@ -44,6 +44,11 @@ std::vector<BlockCase> cases() {
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
       {"gru", Json::object()},
       {"gru", {{"state_format", "int4"}}, true, false},
+      {"rwkv_time_mix", Json::object()},
+      {"rwkv_time_mix", {{"state_format", "int4"}, {"state_range", 2}}, true, false},
+      {"rwkv_channel_mix", Json::object()},
+      {"rwkv_channel_mix", {{"d_ff", 5}}},
+      {"rwkv_channel_mix", {{"state_format", "int4"}}, true, false},
   };
 }
 
