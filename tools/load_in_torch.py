@@ -34,6 +34,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_blocks.gru import Gru
+from torch_blocks.rwkv import RwkvChannelMix, RwkvTimeMix
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 
 EPSILON = 1e-5  # of both norms
@@ -192,7 +194,8 @@ class RmsNorm(nn.Module):
         return {"weight": take("gain", 1)}
 
 
-BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn}
+BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "gru": Gru,
+          "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 

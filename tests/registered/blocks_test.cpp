@@ -42,6 +42,13 @@ std::vector<BlockCase> cases() {
       {"rnn", {{"activation", "tanh"}}},
       {"rnn", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
+      {"gru", Json::object()},
+      {"gru", {{"state_format", "int4"}}, true, false},
+      {"rwkv_time_mix", Json::object()},
+      {"rwkv_time_mix", {{"state_format", "int4"}, {"state_range", 2}}, true, false},
+      {"rwkv_channel_mix", Json::object()},
+      {"rwkv_channel_mix", {{"d_ff", 5}}},
+      {"rwkv_channel_mix", {{"state_format", "int4"}}, true, false},
   };
 }
 

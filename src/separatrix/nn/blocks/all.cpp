@@ -6,12 +6,18 @@ void register_attention(Registry<Block>& blocks);
 void register_mlp(Registry<Block>& blocks);
 void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
+void register_gru(Registry<Block>& blocks);
+void register_rwkv_time_mix(Registry<Block>& blocks);
+void register_rwkv_channel_mix(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
   register_mlp(blocks);
   register_lstm(blocks);
   register_rnn(blocks);
+  register_gru(blocks);
+  register_rwkv_time_mix(blocks);
+  register_rwkv_channel_mix(blocks);
 }
 
 }  // namespace separatrix
