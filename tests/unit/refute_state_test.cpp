@@ -122,6 +122,27 @@ TEST(OneLayerState, OfAWholeInputIsTheAttentionsOutput) {
   }
 }
 
+/// It forms scores and values itself, so an attention that does more than that is not for it.
+TEST(OneLayerState, RefusesOptionsThatItDoesNotKnow) {
+  const auto blocks = all_blocks();
+  const auto task = all_tasks().make("string-equality");
+  ModelSpec spec;
+  spec.vocab_size = 3;
+  spec.n_classes = 2;
+  spec.d_model = 8;
+  spec.max_length = 9;
+  const auto why_not = [&](Json config) {
+    config["n_heads"] = 2;
+    spec.layers = {{"attention", config, true}};
+    const Weights weights = zeros(resolve(spec, blocks), blocks);
+    return OneLayerState::why_not({*task, 8, weights, blocks});
+  };
+  EXPECT_EQ(why_not(Json::object()), "");
+  for (const Json& option : {Json{{"positions", "rotary"}}, Json{{"positions", "alibi"}},
+                             Json{{"n_kv_heads", 1}}, Json{{"window", 3}}})
+    EXPECT_NE(why_not(option).find("its attention has"), std::string::npos) << option;
+}
+
 TEST(Suffixes, TellPrefixesApartInEveryTask) {
   const auto blocks = all_blocks();
   const Registry<Task> tasks = all_tasks();

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <cmath>
 
 #include "separatrix/kernels/kernels.h"
 
@@ -99,6 +101,22 @@ void attend_backward_target(const Attend& shape, const Attended& in, float* du, 
   }
 }
 
+// (x_2j, x_2j+1) -> (x_2j cos - x_2j+1 sin, x_2j+1 cos + x_2j sin); a table row is cos, cos, .. and
+// -sin, sin, ..
+void rotate_target(const Rotate& r, float* x) {
+  const Floats d;
+  const Vec sign = hn::Set(d, r.back ? -1.0F : 1.0F);
+  for (Index i = 0; i < r.n; ++i) {
+    const float *cosines = r.table + i * 2 * r.width, *sines = cosines + r.width;
+    for (Index h = 0; h < r.heads; ++h, x += r.width)
+      for_vectors(r.width, [&](Index k, Index c) HWY_ATTR {
+        const Vec v = load(x + k, c);
+        const Vec turned = hn::Mul(hn::Mul(load(sines + k, c), sign), hn::Reverse2(d, v));
+        store(hn::MulAdd(load(cosines + k, c), v, turned), x + k, c);
+      });
+  }
+}
+
 }  // namespace
 }  // namespace separatrix::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -109,14 +127,49 @@ namespace separatrix {
 HWY_EXPORT(attend_scores_target);
 HWY_EXPORT(attend_sum_target);
 HWY_EXPORT(attend_backward_target);
+HWY_EXPORT(rotate_target);
 
 void attend(const Attend& s, const float* u, const float* x, float* a, float* c) {
   HWY_DYNAMIC_DISPATCH(attend_scores_target)(s, u, x, a);
-  softmax_rows(1, s.n, a, a, s.n);
+  if (s.slope == 0)
+    softmax_rows(1, s.n, a, a, s.n);
+  else
+    masked_softmax({.M = 1, .N = s.n, .ld = s.n, .slope = s.slope, .at = &s.at}, a);
   HWY_DYNAMIC_DISPATCH(attend_sum_target)(s, a, x, c);
 }
 void attend_backward(const Attend& s, const Attended& in, float* du, float* dx, float* work) {
   HWY_DYNAMIC_DISPATCH(attend_backward_target)(s, in, du, dx, work);
+}
+void rotate(const Rotate& r, float* x) {
+  assert(r.width % 2 == 0);
+  HWY_DYNAMIC_DISPATCH(rotate_target)(r, x);
+}
+
+void rotary_table(Index T, Index width, double base, float* table) {
+  constexpr Index kPairs = 8;  // that advance together, so that the products overlap
+  for (Index first = 0; first < width / 2; first += kPairs) {
+    const Index n = std::min(kPairs, width / 2 - first);
+    std::array<double, kPairs> cos1{}, sin1{}, c{}, s{};
+    for (Index j = 0; j < n; ++j) {
+      const double angle = std::pow(base, -2 * double(first + j) / double(width));
+      cos1[std::size_t(j)] = std::cos(angle);
+      sin1[std::size_t(j)] = std::sin(angle);
+      c[std::size_t(j)] = 1;
+    }
+    for (Index t = 0; t < T; ++t) {
+      float* row = table + t * 2 * width + 2 * first;
+      for (Index j = 0; j < n; ++j) {
+        row[2 * j] = row[2 * j + 1] = float(c[std::size_t(j)]);
+        row[width + 2 * j] = -float(s[std::size_t(j)]);
+        row[width + 2 * j + 1] = float(s[std::size_t(j)]);
+      }
+      for (std::size_t j = 0; j < std::size_t(kPairs); ++j) {
+        const double cosine = c[j] * cos1[j] - s[j] * sin1[j];
+        s[j] = s[j] * cos1[j] + c[j] * sin1[j];
+        c[j] = cosine;
+      }
+    }
+  }
 }
 
 }  // namespace separatrix

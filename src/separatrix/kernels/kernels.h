@@ -132,14 +132,18 @@ void swiglu_backward(Index n, const float* g, const float* u, const float* dy, f
 /// Error <= (N / lanes + 8) ulp.
 void softmax_rows(Index M, Index N, const float* s, float* p, Index ld);
 
-/// Scores [M, N] ld of which row i sees its first visible[i] columns; visible null = all N.
+/// Scores [M, N] ld of which row i sees the columns from[i] .. visible[i]-1; from null = from 0,
+/// visible null = all N.
 struct Scores {
   Index M = 0, N = 0, ld = 0;
   const Index* visible = nullptr;
   float scale = 1;  ///< multiplies the scores before the softmax
+  const Index* from = nullptr;
+  float slope = 0;            ///< slope |at[i] - j| is subtracted from them after that
+  const Index* at = nullptr;  ///< [M], read if slope is not 0
 };
-/// In place: s[i, j] = softmax over j < visible[i] of scale s[i, j]; 0 for j >= visible[i], up to
-/// column N and on to the next multiple of 16 if ld has room.
+/// In place: s[i, j] = softmax over the columns j that row i sees of scale s[i, j] - slope |at[i] -
+/// j|; 0 in the others, up to column N and on to the next multiple of 16 if ld has room.
 void masked_softmax(const Scores& shape, float* s);
 /// In place: dp[i, j] becomes d loss / d s[i, j] = scale p (dp - sum_j p dp), 0 where not visible.
 void masked_softmax_backward(const Scores& shape, const float* p, float* dp);
@@ -148,9 +152,12 @@ void masked_softmax_backward(const Scores& shape, const float* p, float* dp);
 
 /// One query against n rows x_j of width D, x [n, D] ld: scores s_j = scale <u, x_j>, weights
 /// a = softmax(s), context c = sum_j a_j x_j.
+/// slope |at - j| is subtracted from s_j.
 struct Attend {
   Index n = 0, D = 0, ld = 0;
   float scale = 1;
+  float slope = 0;
+  Index at = 0;
 };
 /// a[n] =, c[D] = as above. Scores have an error <= (D / lanes + 6) u scale sum |u x_j|, which the
 /// exponential turns into a relative one of the weights.
@@ -162,6 +169,19 @@ struct Attended {
 };
 /// du[D] =, dx[n, D] ld +=. `work` holds n floats.
 void attend_backward(const Attend& s, const Attended& in, float* du, float* dx, float* work);
+
+/// Angles of rotary positions: row t of table [T, 2 width] holds cos(t base^(-2j / width)), each
+/// twice, for j < width / 2, and behind them the sines, each as (-sin, sin). Formed in double, from
+/// row to row; error <= u + 1e-15 T.
+void rotary_table(Index T, Index width, double base, float* table);
+/// x [n, heads, width], in place: each pair (x_2j, x_2j+1) of row i turned by the angles of row i
+/// of the table, or, if `back`, by their negatives: the gradient of turning. width is even.
+struct Rotate {
+  Index n = 0, heads = 0, width = 0;
+  const float* table = nullptr;
+  bool back = false;
+};
+void rotate(const Rotate& r, float* x);
 
 // ---- loss.cpp
 

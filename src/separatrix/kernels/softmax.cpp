@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "separatrix/kernels/kernels.h"
 
@@ -14,13 +15,28 @@ namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-/// p = softmax of scale s over the first n columns, 0 in the `rest` columns after them.
-HWY_INLINE void softmax_row(Index n, Index rest, float scale, const float* s, float* p) {
+/// What becomes of the scaled scores from column i on: nothing, or slope |at - j| is subtracted.
+struct Unbiased {
+  HWY_INLINE Vec operator()(Vec v, Index /*i*/) const { return v; }
+};
+struct Distance {
+  float slope = 0, at = 0;
+  HWY_INLINE Vec operator()(Vec v, Index i) const {
+    const Floats d;
+    const Vec far = hn::Abs(hn::Sub(hn::Iota(d, float(i)), hn::Set(d, at)));
+    return hn::NegMulAdd(hn::Set(d, slope), far, v);
+  }
+};
+
+/// p = softmax of biased(scale s) over the first n columns, 0 in the `rest` columns after them.
+template <class Biased>
+HWY_INLINE void softmax_row(Index n, Index rest, float scale, const float* s, float* p,
+                            Biased biased) {
   const Floats d;
   const Vec factor = hn::Set(d, scale);
   Vec top = hn::Set(d, kMinusInfinity);
   for_vectors(n, [&](Index i, Index c) HWY_ATTR {
-    Vec v = hn::Mul(load(s + i, c), factor);
+    Vec v = biased(hn::Mul(load(s + i, c), factor), i);
     if (c < lanes())
       v = hn::IfThenElse(hn::FirstN(d, std::size_t(c)), v, hn::Set(d, kMinusInfinity));
     top = hn::Max(v, top);
@@ -31,7 +47,7 @@ HWY_INLINE void softmax_row(Index n, Index rest, float scale, const float* s, fl
   const Vec shift = hn::Set(d, maximum);
   Vec sum = hn::Zero(d);
   for_vectors(n, [&](Index i, Index c) HWY_ATTR {
-    Vec e = exp_of(hn::Sub(hn::Mul(load(s + i, c), factor), shift));
+    Vec e = exp_of(hn::Sub(biased(hn::Mul(load(s + i, c), factor), i), shift));
     if (c < lanes()) e = hn::IfThenElseZero(hn::FirstN(d, std::size_t(c)), e);
     sum = hn::Add(sum, e);
     store(e, p + i, c);
@@ -42,16 +58,27 @@ HWY_INLINE void softmax_row(Index n, Index rest, float scale, const float* s, fl
 }
 
 void softmax_rows_target(Index M, Index N, const float* s, float* p, Index ld) {
-  for (Index i = 0; i < M; ++i) softmax_row(N, 0, 1, s + i * ld, p + i * ld);
+  for (Index i = 0; i < M; ++i) softmax_row(N, 0, 1, s + i * ld, p + i * ld, Unbiased());
 }
 
 Index padded(const Scores& shape) { return std::min(shape.ld, (shape.N + 15) / 16 * 16); }
+std::pair<Index, Index> seen(const Scores& shape, Index i) {
+  return {shape.from == nullptr ? 0 : shape.from[i],
+          shape.visible == nullptr ? shape.N : shape.visible[i]};
+}
 
 void masked_softmax_target(const Scores& shape, float* s) {
   const Index width = padded(shape);
   for (Index i = 0; i < shape.M; ++i) {
-    const Index n = shape.visible == nullptr ? shape.N : shape.visible[i];
-    softmax_row(n, width - n, shape.scale, s + i * shape.ld, s + i * shape.ld);
+    const auto [from, end] = seen(shape, i);
+    float* row = s + i * shape.ld;
+    std::fill_n(row, from, 0.0F);
+    row += from;
+    if (shape.slope == 0)
+      softmax_row(end - from, width - end, shape.scale, row, row, Unbiased());
+    else
+      softmax_row(end - from, width - end, shape.scale, row, row,
+                  Distance{shape.slope, float(shape.at[i] - from)});
   }
 }
 
@@ -59,9 +86,10 @@ void masked_softmax_backward_target(const Scores& shape, const float* p, float* 
   const Floats d;
   const Index width = padded(shape);
   for (Index i = 0; i < shape.M; ++i) {
-    const Index n = shape.visible == nullptr ? shape.N : shape.visible[i];
-    const float* pi = p + i * shape.ld;
-    float* di = dp + i * shape.ld;
+    const auto [from, end] = seen(shape, i);
+    const Index n = end - from;
+    const float* pi = p + i * shape.ld + from;
+    float* di = dp + i * shape.ld + from;
     Vec sum = hn::Zero(d);
     for_vectors(n, [&](Index j, Index c)
                        HWY_ATTR { sum = hn::MulAdd(load(pi + j, c), load(di + j, c), sum); });
@@ -70,7 +98,8 @@ void masked_softmax_backward_target(const Scores& shape, const float* p, float* 
       const Vec inner = hn::Sub(load(di + j, c), mean);
       store(hn::Mul(hn::Mul(load(pi + j, c), factor), inner), di + j, c);
     });
-    std::fill_n(di + n, width - n, 0.0F);
+    std::fill_n(di - from, from, 0.0F);
+    std::fill_n(di + n, width - end, 0.0F);
   }
 }
 

@@ -248,7 +248,12 @@ bool is_known(const LayerSpec& spec) {
   const std::string format = spec.config.value("state_format", std::string("float32"));
   if (spec.block == "lstm") return format == "float32";
   if (spec.block == "rnn") return format == "float32" || format == "bit";
-  return spec.block == "attention" || spec.block == "mlp";
+  if (spec.block == "attention") {
+    const Json& config = spec.config;
+    return config.value("positions", std::string("none")) == "none" &&
+           config.value("n_kv_heads", Index{0}) == 0 && config.value("window", Index{0}) == 0;
+  }
+  return spec.block == "mlp";
 }
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const Weights& weights,

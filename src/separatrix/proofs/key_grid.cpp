@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "separatrix/nn/plain_attention.h"
 #include "separatrix/proofs/exact_sum.h"
 #include "separatrix/proofs/layered/network.h"
 #include "separatrix/proofs/one_layer.h"
@@ -285,6 +286,7 @@ std::optional<LookupLayer> view_lookup_layer(const Weights& weights, Arithmetic 
   if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
       spec.layers.front().config.value("n_heads", Index{1}) != 1)
     return std::nullopt;
+  if (why = beyond_plain_attention(spec.layers.front().config); !why.empty()) return std::nullopt;
   const auto part = [&](const char* name) {
     return weights["layers.0.attention." + std::string(name)];
   };

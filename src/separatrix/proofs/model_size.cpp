@@ -5,6 +5,7 @@
 
 #include "separatrix/bounds/one_layer/evidence.h"
 #include "separatrix/bounds/one_layer/inequality.h"
+#include "separatrix/nn/plain_attention.h"
 #include "separatrix/proofs/one_layer.h"
 
 namespace separatrix {
@@ -252,6 +253,8 @@ std::optional<double> slope_of(const LayerSpec& layer) {
 std::string obstacle(const ModelSpec& spec) {
   if (spec.layers.empty() || spec.layers.front().block != "attention")
     return "its first layer is not attention";
+  if (const auto beyond = beyond_plain_attention(spec.layers.front().config); !beyond.empty())
+    return beyond;
   for (std::size_t i = 1; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     if (layer.block == "attention") return "it has more than one attention layer";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "separatrix/nn/plain_attention.h"
 #include "separatrix/proofs/exact_sum.h"
 
 namespace separatrix {
@@ -89,6 +90,7 @@ std::optional<OneLayer> view_one_layer(const Weights& weights, const TaskInfo& i
     return std::nullopt;
   const Json& config = spec.layers.front().config;
   if (config.value("n_heads", Index{1}) != 1) return std::nullopt;
+  if (why = beyond_plain_attention(config); !why.empty()) return std::nullopt;
   why = "a weight is not finite";
   for (const float w : weights.values)
     if (!std::isfinite(w)) return std::nullopt;

@@ -79,11 +79,21 @@ std::string recheck_counterexample(const Certificate& certificate, const Subject
   return {};
 }
 
+std::string unlike_plain_attention(const Json& config) {
+  Json rest = config;
+  for (const char* known : {"n_heads", "d_head", "d_value", "causal", "scale"}) rest.erase(known);
+  const bool plain = rest.value("positions", Json("none")) == "none" &&
+                     rest.value("n_kv_heads", Json(0)) == 0 && rest.value("window", Json(0)) == 0;
+  for (const char* read : {"positions", "n_kv_heads", "window", "rotary_base"}) rest.erase(read);
+  return plain && rest.empty() ? "" : "the attention has options that the recheck does not follow";
+}
+
 std::string unlike_one_layer(const Weights& weights) {
   const ModelSpec& spec = weights.spec;
   if (spec.layers.size() != 1 || spec.layers.front().block != "attention" || spec.norm != "none" ||
       spec.layers.front().config.value("n_heads", Index{1}) != 1)
     return "the model is not one attention layer of one head";
+  if (auto wrong = unlike_plain_attention(spec.layers.front().config); !wrong.empty()) return wrong;
   for (const float w : weights.values)
     if (!(std::fabs(w) < 0x1p16F)) return "a weight is not a moderate number";
   return {};

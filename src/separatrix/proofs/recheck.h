@@ -12,7 +12,11 @@ namespace separatrix {
 /// the arithmetic of the claim, breaks the claim.
 std::string recheck_counterexample(const Certificate& certificate, const Subject& subject);
 
-/// Empty, or why the model is not one attention layer of one head without norms whose weights are
+/// Empty, or which option of this config of a block "attention" makes it more than the plain
+/// attention that the rechecks can follow.
+std::string unlike_plain_attention(const Json& config);
+
+/// Empty, or why the model is not one plain attention layer of one head without norms whose weights are
 /// moderate numbers (below 2^16): what the rechecks of one-layer certificates can follow.
 std::string unlike_one_layer(const Weights& weights);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "separatrix/kernels/kernels.h"
+#include "separatrix/nn/plain_attention.h"
 
 namespace separatrix {
 namespace {
@@ -51,6 +52,8 @@ std::string OneLayerState::why_not(const Target& target) {
       return "the model has more than one attention layer";
   const ModelSpec& spec = runner.program().spec;
   if (spec.layers[first].block != "attention") return "its attention is of another kind";
+  if (const auto beyond = beyond_plain_attention(spec.layers[first].config); !beyond.empty())
+    return beyond;
   if (table_floats(target, Sizes(spec.layers[first].config, spec.d_model)) > kMostTable)
     return "its tables of scores and values would not fit 256 MiB";
   const Index n = target.task.info(target.length).n_tokens;

@@ -9,13 +9,13 @@ constexpr Index kAlonePenalty = 5;
 
 struct Cache {
   float *q = nullptr, *u = nullptr;  ///< [n, H dk], [n, H D]: queries, and folded into the keys
-  float* a = nullptr;                ///< [n, H, padded T] attention weights
+  float* a = nullptr;                ///< [n, H, padded reach] attention weights
   float *c = nullptr, *o = nullptr;  ///< [n, H D], [n, H dv]: averaged inputs, and as values
   Index end = 0;
   Cache(const AttentionSizes& z, Index n, float* base) {
     q = slice(base, end, n * z.qk());
     u = slice(base, end, n * z.H * z.D);
-    a = slice(base, end, n * z.H * padded(z.T));
+    a = slice(base, end, n * z.H * padded(z.reach()));
     c = slice(base, end, n * z.H * z.D);
     o = slice(base, end, n * z.vv());
   }
@@ -51,6 +51,17 @@ void for_sparse(const AttentionSizes& z, const SparseTile& tile, F f) {
 
 Rows rows_of(const AttentionSequence& s) { return {s.n, s.rows}; }
 
+/// One head of one live row and what it sees.
+struct Looking {
+  Attend shape;
+  Index first = 0;  ///< its row 0 in the tile
+};
+Looking looking(const AttentionSizes& z, const AttentionSequence& s, Index i, Index h) {
+  const Index t = s.position(i);
+  const Span seen = z.seen(t);
+  return {{seen.size(), z.D, z.D, z.scale, z.slope(h), t - seen.from}, s.first + seen.from};
+}
+
 /// One head of one live row: its part of a [n, H, width] array.
 Index head_at(const AttentionSizes& z, Index row, Index h, Index width) {
   return (row * z.H + h) * width;
@@ -58,9 +69,10 @@ Index head_at(const AttentionSizes& z, Index row, Index h, Index width) {
 
 /// The most live rows for which sparse is cheaper when `keys` rows are visible; grows with `keys`.
 Index limit(const AttentionSizes& z, Index keys) {
-  const Index heads = z.dk + z.dv;
-  const Index dense = keys * z.D * heads;
-  const Index alone = 2 * kAlonePenalty * keys * z.D + z.D * heads - keys * heads;
+  if (z.rotary()) return 0;
+  const Index heads = z.dk + z.dv, each = std::min(keys, z.reach());
+  const Index dense = keys * z.D * heads * z.G / z.H;
+  const Index alone = 2 * kAlonePenalty * each * z.D + z.D * heads - each * heads;
   return alone <= 0 ? keys - 1 : std::min(keys - 1, dense / alone);
 }
 
@@ -79,25 +91,26 @@ void sparse_forward(const AttentionSizes& z, const SparseTile& tile, const float
   const Projections<const float> w(slots.w, z);
   const Cache cache(z, tile.n, slots.cache);
   const Scratch scratch(z, tile.n, slots.scratch);
-  const Index n = tile.n, D = z.D, qk = z.qk(), vv = z.vv();
+  const Index n = tile.n, D = z.D, qk = z.qk(), kk = z.keys_width(), vv = z.vv();
   for_sparse(z, tile, [&](const AttentionSequence& s, Index at) {
     gather_rows(rows_of(s), D, x, scratch.x + at * D);
   });
   gemm({.M = n, .N = qk, .K = D}, scratch.x, D, w.q, qk, cache.q, qk);
   for (Index h = 0; h < z.H; ++h)
-    gemm({.M = n, .N = D, .K = z.dk, .b_transposed = true}, cache.q + h * z.dk, qk, w.k + h * z.dk,
-         qk, cache.u + h * D, z.H * D);
+    gemm({.M = n, .N = D, .K = z.dk, .b_transposed = true}, cache.q + h * z.dk, qk,
+         w.k + z.shared(h) * z.dk, kk, cache.u + h * D, z.H * D);
   for_sparse(z, tile, [&](const AttentionSequence& s, Index at) {
     for (Index i = 0; i < s.n; ++i)
       for (Index h = 0; h < z.H; ++h) {
         const Index wide = head_at(z, at + i, h, D);
-        attend({s.visible(i, z.causal), D, D, z.scale}, cache.u + wide, x + s.first * D,
-               cache.a + head_at(z, at + i, h, padded(z.T)), cache.c + wide);
+        const Looking from = looking(z, s, i, h);
+        attend(from.shape, cache.u + wide, x + from.first * D,
+               cache.a + head_at(z, at + i, h, padded(z.reach())), cache.c + wide);
       }
   });
   for (Index h = 0; h < z.H; ++h)
-    gemm({.M = n, .N = z.dv, .K = D}, cache.c + h * D, z.H * D, w.v + h * z.dv, vv,
-         cache.o + h * z.dv, vv);
+    gemm({.M = n, .N = z.dv, .K = D}, cache.c + h * D, z.H * D, w.v + z.shared(h) * z.dv,
+         z.values_width(), cache.o + h * z.dv, vv);
   gemm({.M = n, .N = D, .K = vv}, cache.o, vv, w.o, D, scratch.y, D);
   for_sparse(z, tile, [&](const AttentionSequence& s, Index at) {
     scatter_rows(rows_of(s), D, scratch.y + at * D, y);
@@ -111,6 +124,7 @@ void sparse_backward(const AttentionSizes& z, const SparseTile& tile, const floa
   const Cache cache(z, tile.n, slots.cache);
   const Scratch scratch(z, tile.n, slots.scratch);
   const Index n = tile.n, D = z.D, qk = z.qk(), vv = z.vv(), HD = z.H * D;
+  const Index kk = z.keys_width(), values = z.values_width();
   const auto weights = [n](Index M, Index N) {
     return Gemm{.M = M, .N = N, .K = n, .a_transposed = true, .accumulate = true};
   };
@@ -121,24 +135,27 @@ void sparse_backward(const AttentionSizes& z, const SparseTile& tile, const floa
   gemm(weights(vv, D), cache.o, vv, scratch.y, D, dw.o, D);
   gemm({.M = n, .N = vv, .K = D, .b_transposed = true}, scratch.y, D, w.o, D, scratch.d_o, vv);
   for (Index h = 0; h < z.H; ++h) {
-    gemm(weights(D, z.dv), cache.c + h * D, HD, scratch.d_o + h * z.dv, vv, dw.v + h * z.dv, vv);
-    gemm({.M = n, .N = D, .K = z.dv, .b_transposed = true}, scratch.d_o + h * z.dv, vv,
-         w.v + h * z.dv, vv, scratch.dc + h * D, HD);
+    const Index at_v = z.shared(h) * z.dv;
+    gemm(weights(D, z.dv), cache.c + h * D, HD, scratch.d_o + h * z.dv, vv, dw.v + at_v, values);
+    gemm({.M = n, .N = D, .K = z.dv, .b_transposed = true}, scratch.d_o + h * z.dv, vv, w.v + at_v,
+         values, scratch.dc + h * D, HD);
   }
   for_sparse(z, tile, [&](const AttentionSequence& s, Index at) {
     for (Index i = 0; i < s.n; ++i)
       for (Index h = 0; h < z.H; ++h) {
         const Index wide = head_at(z, at + i, h, D);
-        attend_backward({s.visible(i, z.causal), D, D, z.scale},
-                        {cache.u + wide, x + s.first * D,
-                         cache.a + head_at(z, at + i, h, padded(z.T)), scratch.dc + wide},
-                        scratch.du + wide, dx + s.first * D, scratch.work);
+        const Looking from = looking(z, s, i, h);
+        attend_backward(from.shape,
+                        {cache.u + wide, x + from.first * D,
+                         cache.a + head_at(z, at + i, h, padded(z.reach())), scratch.dc + wide},
+                        scratch.du + wide, dx + from.first * D, scratch.work);
       }
   });
   for (Index h = 0; h < z.H; ++h) {
-    gemm({.M = n, .N = z.dk, .K = D}, scratch.du + h * D, HD, w.k + h * z.dk, qk,
-         scratch.dq + h * z.dk, qk);
-    gemm(weights(D, z.dk), scratch.du + h * D, HD, cache.q + h * z.dk, qk, dw.k + h * z.dk, qk);
+    const Index at_k = z.shared(h) * z.dk;
+    gemm({.M = n, .N = z.dk, .K = D}, scratch.du + h * D, HD, w.k + at_k, kk, scratch.dq + h * z.dk,
+         qk);
+    gemm(weights(D, z.dk), scratch.du + h * D, HD, cache.q + h * z.dk, qk, dw.k + at_k, kk);
   }
   gemm(weights(D, qk), scratch.x, D, scratch.dq, qk, dw.q, qk);
   gemm({.M = n, .N = D, .K = qk, .b_transposed = true}, scratch.dq, qk, w.q, qk, scratch.x, D);

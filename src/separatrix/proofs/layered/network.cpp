@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "separatrix/nn/plain_attention.h"
+
 namespace separatrix::layered {
 namespace {
 
@@ -89,6 +91,11 @@ std::optional<Network> view_network(const Weights& weights, Index n_tokens, Arit
     const LayerSpec& layer = spec.layers[i];
     const std::string prefix = "layers." + std::to_string(i) + "." + layer.block + ".";
     if (!layer.residual) return std::nullopt;
+    if (layer.block == "attention")
+      if (auto beyond = beyond_plain_attention(layer.config); !beyond.empty()) {
+        why = std::move(beyond);
+        return std::nullopt;
+      }
     if (layer.block == "attention" && attentions.size() < 2) {
       attentions.push_back(read_attention(read, layer.config, prefix, D));
       mlps.emplace_back();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "separatrix/proofs/recheck.h"
+
 namespace separatrix::relayer {
 namespace {
 
@@ -123,6 +125,7 @@ std::string read_machine(const Weights& weights, Index n_tokens, Arithmetic arit
     const std::string name = "layers." + std::to_string(i) + "." + layer.block + ".";
     if (!layer.residual) return "a layer has no residual";
     if (layer.block == "attention") {
+      if (auto wrong = unlike_plain_attention(layer.config); !wrong.empty()) return wrong;
       const Attention a = attention_of(file, layer.config, name, m.D);
       if (++met == n_attentions)
         m.last = a;

@@ -6,6 +6,7 @@
 #include <gmpxx.h>
 
 #include "separatrix/base/rng.h"
+#include "separatrix/nn/plain_attention.h"
 #include "separatrix/proofs/task_parameters.h"
 
 namespace separatrix::prefix_scan {
@@ -142,6 +143,10 @@ std::optional<Network> read_network(const Weights& weights, Index n_attentions,
     const LayerSpec& layer = spec.layers[i];
     if (!layer.residual) return std::nullopt;
     if (layer.block == "attention") {
+      if (const auto beyond = beyond_plain_attention(layer.config); !beyond.empty()) {
+        why = beyond;
+        return std::nullopt;
+      }
       net.attention.push_back(read_attention(weights, i, arithmetic));
       net.mlps.emplace_back();
       if (!net.attention.back().causal) return std::nullopt;

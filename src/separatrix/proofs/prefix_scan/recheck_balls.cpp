@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "separatrix/proofs/recheck.h"
+
 namespace separatrix::prefix_scan_recheck {
 namespace {
 
@@ -91,7 +93,8 @@ std::optional<Machine> Machine::read(const Weights& weights, Arithmetic arithmet
     Layer layer;
     if (!residual) return std::nullopt;
     if (block == "attention") {
-      if (!config.value("causal", true)) return std::nullopt;
+      if (!config.value("causal", true) || !unlike_plain_attention(config).empty())
+        return std::nullopt;
       if (!m.layers.empty() && config.value("n_heads", 1) != 1) return std::nullopt;
       layer.attention = true;
       layer.q = map("q", m.D);
