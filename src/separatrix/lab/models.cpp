@@ -16,8 +16,16 @@ void adjust_transformer(ModelSpec& spec, const TaskInfo&) {
   }
 }
 
+/// The softmax kernel is made for inputs of one length.
+void adjust_dss(ModelSpec& spec, const TaskInfo& info) {
+  for (LayerSpec& layer : spec.layers)
+    if (layer.config.value("kernel", "exp") == "softmax" && !layer.config.contains("length"))
+      layer.config["length"] = info.n_tokens;
+}
+
 std::vector<ModelFamily> make_families() {
   const LayerSpec gelu_mlp{"mlp", {{"activation", "gelu"}}};
+  const LayerSpec swiglu_mlp{"mlp", {{"activation", "swiglu"}, {"bias", false}}};
   const auto plain = [](const char* block) { return LayerSpec{block, Json::object(), false}; };
   return {
       {.name = "transformer",
@@ -37,6 +45,59 @@ std::vector<ModelFamily> make_families() {
        .summary = "plain stack of Elman layers, no residuals, norms or positions",
        .model_class = ModelClass::recurrent,
        .layer = {plain("rnn")}},
+      {.name = "gru",
+       .summary = "plain stack of GRU layers, no residuals, norms or positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {plain("gru")}},
+      {.name = "mamba",
+       .summary = "pre-norm stack of selective state space blocks, no MLP, no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"mamba"}},
+       .norm = "rms"},
+      {.name = "s4d",
+       .summary = "pre-norm stack of diagonal state space blocks, no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"s4d"}},
+       .norm = "layer"},
+      {.name = "dss",
+       .summary = "pre-norm stack of diagonal state spaces (DSS), no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"dss"}},
+       .norm = "layer",
+       .adjust = adjust_dss},
+      {.name = "retnet",
+       .summary = "retention and a SwiGLU MLP, pre-norm, no positions but the rotation's",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"retention"}, swiglu_mlp},
+       .norm = "rms"},
+      {.name = "rwkv",
+       .summary = "RWKV version 4: time mix and channel mix, pre-norm, no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"rwkv_time_mix"}, {"rwkv_channel_mix"}},
+       .norm = "layer"},
+      // Sums over the prefix do not know the order of what they add: these two need positions.
+      {.name = "linear-attention",
+       .summary = "linear attention and a GELU MLP, pre-norm, learned positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"linear_attention"}, gelu_mlp},
+       .positions = "learned",
+       .norm = "layer"},
+      {.name = "aaren",
+       .summary = "attention as a recurrence (Aaren) and a GELU MLP, pre-norm, learned positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"aaren"}, gelu_mlp},
+       .positions = "learned",
+       .norm = "layer"},
+      {.name = "delta-net",
+       .summary = "delta rule and a SwiGLU MLP, pre-norm, no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"delta_net"}, swiglu_mlp},
+       .norm = "rms"},
+      {.name = "gated-delta-net",
+       .summary = "gated delta rule and a SwiGLU MLP, pre-norm, no positions",
+       .model_class = ModelClass::recurrent,
+       .layer = {{"gated_delta_net"}, swiglu_mlp},
+       .norm = "rms"},
   };
 }
 
@@ -100,8 +161,7 @@ ModelSpec named_model(const NamedModel& model, const TaskInfo& info,
     if (value.get<Index>() < 1)
       throw Error(ErrorKind::spec, key + " must be at least 1, got " + value.dump(), family.name);
   if (!heads && options.heads != ModelOptions{}.heads)
-    throw Error(ErrorKind::spec, "model '" + family.name + "' has no heads", {},
-                "leave it out");
+    throw Error(ErrorKind::spec, "model '" + family.name + "' has no heads", {}, "leave it out");
   if (heads && options.d_model % options.heads != 0)
     throw Error(ErrorKind::spec,
                 "heads (" + std::to_string(options.heads) + ") must divide d_model (" +
