@@ -34,15 +34,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_blocks.aaren import Aaren
+from torch_blocks.error import LoadError
 from torch_blocks.gru import Gru
 from torch_blocks.rwkv import RwkvChannelMix, RwkvTimeMix
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 
 EPSILON = 1e-5  # of both norms
-
-
-class LoadError(ValueError):
-    """The file is damaged, or no model that is known here. The text begins with its name."""
 
 
 class Attention(nn.Module):
@@ -195,7 +193,8 @@ class RmsNorm(nn.Module):
 
 
 BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "gru": Gru,
-          "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix}
+          "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix,
+          "aaren": Aaren}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 

@@ -67,6 +67,9 @@ std::vector<BlockCase> cases() {
       {"rwkv_channel_mix", Json::object()},
       {"rwkv_channel_mix", {{"d_ff", 5}}},
       {"rwkv_channel_mix", {{"state_format", "int4"}}, true, false},
+      {"aaren", Json::object()},
+      {"aaren", {{"n_heads", 3}, {"d_head", 5}}},
+      {"aaren", {{"state_format", "int4"}, {"state_range", 8}}, true, false},
   };
 }
 

@@ -179,7 +179,7 @@ class LoadInTorch(unittest.TestCase):
             for activation in ("tanh", "relu") for residual in (True, False)]
         specs += [{"norm": "none", "layers": [{"block": block, "config": {
             "state_format": "int4", "state_range": 1.5}}]} for block in (
-            "lstm", "rnn", "gru", "rwkv_time_mix", "rwkv_channel_mix")]
+            "lstm", "rnn", "gru", "rwkv_time_mix", "rwkv_channel_mix", "aaren")]
         for number, spec in enumerate(specs):
             path = os.path.join(FOLDER.name, f"{number}.yaml")
             pathlib.Path(path).write_text(json.dumps({"d_model": 8, **spec}))

@@ -77,6 +77,16 @@ HWY_INLINE Vec exp_of(Vec x) {
   const Floats d;
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
+/// e^(a - max(a, b)) and e^(b - max(a, b)): one of them is 1.
+struct Shares {
+  Vec a, b;
+};
+HWY_INLINE Shares shares_of(Vec a, Vec b) {
+  const Vec one = hn::Set(Floats(), 1.0F);
+  const Vec less = exp_of(hn::Neg(hn::Abs(hn::Sub(a, b))));
+  const auto first = hn::Ge(a, b);
+  return {hn::IfThenElse(first, one, less), hn::IfThenElse(first, less, one)};
+}
 /// 1 / (1 + e^-x) for any x, without overflow.
 HWY_INLINE Vec sigmoid_of(Vec x) {
   const Floats d;

@@ -25,17 +25,6 @@ HWY_INLINE Past load_past(const float* row, Index D, Index n) {
   return {load(row, n), q, exponent};
 }
 
-/// e^(a - max(a, b)) and e^(b - max(a, b)): one of them is 1.
-struct Weights {
-  Vec a, b;
-};
-HWY_INLINE Weights weights_of(Vec a, Vec b) {
-  const Vec one = hn::Set(Floats(), 1.0F);
-  const Vec less = exp_of(hn::Neg(hn::Abs(hn::Sub(a, b))));
-  const auto first = hn::Ge(a, b);
-  return {hn::IfThenElse(first, one, less), hn::IfThenElse(first, less, one)};
-}
-
 void wkv_scan_target(Index n, Index D, const float* decay, const float* k, const float* v,
                      float* past) {
   for_vectors(D, [=](Index d, Index count) HWY_ATTR {
@@ -43,7 +32,7 @@ void wkv_scan_target(Index n, Index D, const float* decay, const float* k, const
     Past now = load_past(past + d, D, count);
     for (Index t = 0; t + 1 < n; ++t) {
       const Vec faded = hn::Add(rate, now.o), key = load(k + t * D + d, count);
-      const Weights w = weights_of(faded, key);
+      const Shares w = shares_of(faded, key);
       now.p = hn::MulAdd(w.a, now.p, hn::Mul(w.b, load(v + t * D + d, count)));
       now.q = hn::MulAdd(w.a, now.q, w.b);
       now.o = hn::Max(faded, key);
@@ -58,12 +47,12 @@ void wkv_scan_target(Index n, Index D, const float* decay, const float* k, const
 /// The average at one position and what its gradients need.
 struct Average {
   Past past;
-  Weights w;  ///< of the past and of the position itself
+  Shares w;   ///< of the past and of the position itself
   Vec scale;  ///< 1 / (w.a q + w.b)
   Vec value;
 };
 HWY_INLINE Average average_of(const Past& past, Vec bonus, Vec key, Vec value) {
-  const Weights w = weights_of(past.o, hn::Add(bonus, key));
+  const Shares w = shares_of(past.o, hn::Add(bonus, key));
   const Vec scale = hn::Div(hn::Set(Floats(), 1.0F), hn::MulAdd(w.a, past.q, w.b));
   const Vec sum = hn::MulAdd(w.a, past.p, hn::Mul(w.b, value));
   return {past, w, scale, hn::Mul(sum, scale)};
@@ -116,7 +105,7 @@ void wkv_scan_backward_target(const Wkv& s, const float* decay, const WkvScanGra
       const Index at = t * D + d;
       const Past past = load_past(s.past + t * 3 * D + d, D, count);
       const Vec value = load(s.v + at, count);
-      const Weights w = weights_of(hn::Add(rate, past.o), load(s.k + at, count));
+      const Shares w = shares_of(hn::Add(rate, past.o), load(s.k + at, count));
       store(hn::MulAdd(w.b, dp, load(out.dv + at, count)), out.dv + at, count);
       store(hn::MulAdd(w.b, hn::MulAdd(value, dp, dq), load(out.dk + at, count)), out.dk + at,
             count);

@@ -9,6 +9,7 @@ void register_rnn(Registry<Block>& blocks);
 void register_gru(Registry<Block>& blocks);
 void register_rwkv_time_mix(Registry<Block>& blocks);
 void register_rwkv_channel_mix(Registry<Block>& blocks);
+void register_aaren(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -18,6 +19,7 @@ void register_blocks(Registry<Block>& blocks) {
   register_gru(blocks);
   register_rwkv_time_mix(blocks);
   register_rwkv_channel_mix(blocks);
+  register_aaren(blocks);
 }
 
 }  // namespace separatrix

@@ -48,6 +48,17 @@ S silu(S x) {
   return x * sigmoid(x);
 }
 
+/// `some` where x > 0, else `none`; both where the interval x leaves it open.
+template <class S>
+S where_positive(S x, S some, S none) {
+  if constexpr (std::is_same_v<S, Interval>) {
+    if (x.upper() <= 0) return none;
+    return x.lower() > 0 ? some : hull(some, none);
+  } else {
+    return double(x) > 0 ? some : none;
+  }
+}
+
 /// A number that is no double, as the constant of a formula: f(Interval(x)) contains the real one.
 template <class S, class F>
 S constant(const F& f, double x) {

@@ -262,17 +262,6 @@ void RwkvTimeMix::step(Index D, const float* weights, float* state, const float*
   format_.round(4 * D, state);
 }
 
-/// `past` where q says that there is one, else `none`; both where q may be either.
-template <class S>
-S with_past(S q, S past, S none) {
-  if constexpr (std::is_same_v<S, Interval>) {
-    if (q.upper() <= 0) return none;
-    return q.lower() > 0 ? past : hull(past, none);
-  } else {
-    return double(q) > 0 ? past : none;
-  }
-}
-
 template <class S>
 void RwkvTimeMix::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
                       Index first) const {
@@ -290,15 +279,15 @@ void RwkvTimeMix::run(std::span<const double> weights, View<const S, 2> x, View<
     for (std::size_t d = 0; d < std::size_t(D); ++d) {
       // e^(a - max(a, b)) is written e^-relu(b - a), which is sharp in intervals.
       const S own = k[d] + w.time_first[d];
-      const S a = with_past(q[d], exp(-relu(own - o[d])), none);
-      const S b = with_past(q[d], exp(-relu(o[d] - own)), S(1.0));
+      const S a = where_positive(q[d], exp(-relu(own - o[d])), none);
+      const S b = where_positive(q[d], exp(-relu(o[d] - own)), S(1.0));
       const S wkv = (a * p[d] + b * v[d]) / (a * q[d] + b);
       gated[d] = stored(sigmoid(r[d]) * stored(wkv));
 
       const S faded = o[d] - constant<S>([](auto rate) { return exp(rate); }, w.time_decay[d]);
-      const S e1 = with_past(q[d], exp(-relu(k[d] - faded)), none);
-      const S e2 = with_past(q[d], exp(-relu(faded - k[d])), S(1.0));
-      o[d] = format_.rounded(stored(with_past(q[d], max(faded, k[d]), k[d])));
+      const S e1 = where_positive(q[d], exp(-relu(k[d] - faded)), none);
+      const S e2 = where_positive(q[d], exp(-relu(faded - k[d])), S(1.0));
+      o[d] = format_.rounded(stored(where_positive(q[d], max(faded, k[d]), k[d])));
       p[d] = format_.rounded(stored(e1 * p[d] + e2 * v[d]));
       q[d] = format_.rounded(stored(e1 * q[d] + e2));
       before[d] = format_.rounded(in[d]);
