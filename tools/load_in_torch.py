@@ -35,46 +35,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from torch_blocks.aaren import Aaren
-from torch_blocks.error import LoadError
+from torch_blocks.attention import Attention
+from torch_blocks.errors import LoadError
 from torch_blocks.gru import Gru
 from torch_blocks.rwkv import RwkvChannelMix, RwkvTimeMix
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 
 EPSILON = 1e-5  # of both norms
-
-
-class Attention(nn.Module):
-    """o(concat over heads h of softmax(q_h k_h^T / sqrt(d_head)) v_h). nn.MultiheadAttention has
-    neither d_head nor d_value nor unscaled scores."""
-
-    CONFIG = {"n_heads": 1, "d_head": 0, "d_value": 0, "causal": True, "scale": ("sqrt", "none")}
-
-    def __init__(self, width, config, device=None):
-        super().__init__()
-        self.n_heads, self.causal = config["n_heads"], config["causal"]
-        if self.n_heads < 1 or (config["d_head"] == 0 and width % self.n_heads != 0):
-            raise LoadError(f"{self.n_heads} heads do not divide the width {width}")
-        d_head = config["d_head"] or width // self.n_heads
-        d_value = config["d_value"] or d_head
-        self.divisor = math.sqrt(d_head) if config["scale"] == "sqrt" else 1.0
-        bare = {"bias": False, "device": device}
-        self.q = nn.Linear(width, self.n_heads * d_head, **bare)
-        self.k = nn.Linear(width, self.n_heads * d_head, **bare)
-        self.v = nn.Linear(width, self.n_heads * d_value, **bare)
-        self.o = nn.Linear(self.n_heads * d_value, width, **bare)
-
-    def forward(self, x):
-        B, T, _ = x.shape
-        heads = (B, T, self.n_heads, -1)
-        q, k, v = (f(x).view(heads).transpose(1, 2) for f in (self.q, self.k, self.v))
-        scores = q @ k.transpose(-1, -2) / self.divisor  # [B, n_heads, T, T]
-        if self.causal:
-            later = torch.ones(T, T, dtype=torch.bool, device=x.device).triu(1)
-            scores = scores.masked_fill(later, -math.inf)
-        return self.o((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
-
-    def read(self, take):
-        return {f"{name}.weight": take(name, 2).T for name in "qkvo"}
 
 
 class Mlp(nn.Module):

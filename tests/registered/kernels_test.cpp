@@ -87,6 +87,20 @@ std::vector<Kernel> kernels() {
        [](Index n, Arrays& a) {
          masked_softmax_backward({3, n, n, nullptr, 0.5F}, *a[0], *a[1]);
        }},
+      {"masked_softmax_of_a_window",
+       [](Index n, Arrays& a) {
+         const std::vector<Index> from = {0, n / 2, n - 1}, at = {n - 1, 0, 3};
+         masked_softmax({3, n, n, nullptr, 0.5F, from.data(), 0.1F, at.data()}, *a[0]);
+       }},
+      {"attend_with_a_bias",
+       [](Index n, Arrays& a) {
+         attend({n, 9, 9, 0.5F, 0.1F, n / 2}, *a[0], *a[1], *a[2], *a[3]);
+       }},
+      {"rotate",
+       [](Index n, Arrays& a) {
+         const Index width = (n + 1) / 2 * 2;
+         rotate({2, 2, width, *a[0], false}, *a[1]);
+       }},
       {"attend",
        [](Index n, Arrays& a) {
          attend({n, 9, 9, 0.5F}, *a[0], *a[1], *a[2], *a[3]);

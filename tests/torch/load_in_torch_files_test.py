@@ -39,7 +39,7 @@ class WrongFiles(unittest.TestCase):
             (config(d_head=2**31 - 1), "the spec says"),
             (config(d_head=2**31), "d_head cannot be"),
             (config(scale="half"), "scale cannot be"),
-            (config(window=3), "unknown key 'window'"),
+            (config(horizon=3), "unknown key 'horizon'"),
             (top(norm="batch"), "norm cannot be"),
             (top(norm="layer"), "'layers.0.norm.gain' is no tensor"),
             (top(positions="none"), "'positions' is not in the spec"),

@@ -48,7 +48,9 @@ def largest_absolute_sum(model, inputs):
         if isinstance(module, torch.nn.Linear):
             linear(module, x, module.weight, module.bias)
         elif isinstance(module, load_in_torch.Attention):
-            q, k = (f(x).abs().unflatten(-1, (module.n_heads, -1)) for f in (module.q, module.k))
+            q = module.q(x).abs().unflatten(-1, (module.n_heads, -1))
+            k = module.k(x).abs().unflatten(-1, (module.n_kv_heads, -1))
+            k = k.repeat_interleave(module.n_heads // module.n_kv_heads, 2)
             see(torch.einsum("bihd,bjhd->bhij", q, k) / module.divisor)
         elif isinstance(module, torch.nn.RNNBase):
             linear(module, x, module.weight_ih_l0, module.bias_ih_l0)
@@ -174,6 +176,11 @@ class LoadInTorch(unittest.TestCase):
             {"norm": "layer", "embedding": "given", "layers": [
                 {"block": "rnn", "config": {"activation": "relu"}, "residual": False}]},
         ]
+        specs += [{"layers": [{"block": "attention", "config": {"n_heads": 4, **options}}]}
+                  for options in ({"positions": "rotary", "rotary_base": 100, "window": 3},
+                                  {"positions": "alibi", "n_kv_heads": 2},
+                                  {"positions": "alibi", "causal": False, "window": 2},
+                                  {"positions": "rotary", "n_kv_heads": 1})]
         specs += [{"norm": "none", "layers": [{"block": "rnn", "config": {
             "activation": activation, "state_format": "bit"}, "residual": residual}]}
             for activation in ("tanh", "relu") for residual in (True, False)]

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include <gtest/gtest.h>
@@ -97,6 +98,101 @@ TEST(MaskedSoftmax, ForwardAndBackwardEqualDoubleAndZeroTheInvisible) {
       }
     }
   });
+}
+
+TEST(MaskedSoftmax, AWindowAndABiasByDistance) {
+  for_each_target([] {
+    Rng rng(5);
+    for (const Index N : {1, 5, 16, 33, 101}) {
+      const Index M = 7, ld = (N + 15) / 16 * 16;
+      const float scale = 0.5F, slope = 0.25F;
+      std::vector<Index> from, visible, at;
+      for (Index i = 0; i < M; ++i) {
+        visible.push_back(1 + rng.below(N));
+        from.push_back(rng.below(visible.back()));
+        at.push_back(rng.below(N));
+      }
+      Floats s(M * ld, N, rng, 10), dp(M * ld, 3, rng);
+      const std::vector<float> scores = s.copy(), upstream = dp.copy();
+      const Scores shape{M, N, ld, visible.data(), scale, from.data(), slope, at.data()};
+      masked_softmax(shape, s);
+      masked_softmax_backward(shape, s, dp);
+      for (Index i = 0; i < M; ++i) {
+        const Index first = from[std::size_t(i)], n = visible[std::size_t(i)] - first;
+        std::vector<float> biased;
+        for (Index j = first; j < first + n; ++j)
+          biased.push_back(scale * scores[std::size_t(i * ld + j)] -
+                           slope * float(std::abs(j - at[std::size_t(i)])));
+        const auto p = softmax_of(biased.data(), n);
+        double mean = 0;
+        for (Index j = 0; j < n; ++j)
+          mean += p[std::size_t(j)] * double(upstream[std::size_t(i * ld + first + j)]);
+        for (Index j = 0; j < ld; ++j) {
+          const bool sees = j >= first && j < first + n;
+          const double pj = sees ? p[std::size_t(j - first)] : 0;
+          // The bias and its sum with the score are rounded: 2^-24 of up to 50 each.
+          ASSERT_NEAR(double(s[i * ld + j]), pj, softmax_tolerance(pj, n) + 200 * kUnit * pj);
+          const double d = double(scale) * pj * (double(upstream[std::size_t(i * ld + j)]) - mean);
+          ASSERT_NEAR(double(dp[i * ld + j]), d, double(n + 200) * 16 * kUnit * pj);
+        }
+      }
+    }
+  });
+}
+
+TEST(Attend, TakesTheBiasOfMaskedSoftmax) {
+  for_each_target([] {
+    Rng rng(6);
+    for (const Index n : {1, 5, 37})
+      for (const Index at : {Index(0), n / 2, n - 1}) {
+        const Index D = 7;
+        const float slope = 0.125F;
+        Floats u(D, n, rng), x(n * D, D, rng), a(n), plain(n), c(D), expected(D);
+        attend({n, D, D, 0.5F, slope, at}, u, x, a, c);
+        attend({n, D, D, 0.5F}, u, x, plain, expected);
+        std::vector<float> scores;  // of the plain weights, up to a constant
+        for (Index j = 0; j < n; ++j)
+          scores.push_back(std::log(plain[j]) - slope * float(std::abs(j - at)));
+        const auto p = softmax_of(scores.data(), n);
+        for (Index i = 0; i < D; ++i) expected[i] = 0;
+        for (Index j = 0; j < n; ++j) {
+          ASSERT_NEAR(double(a[j]), p[std::size_t(j)], 1e-5 * p[std::size_t(j)]);
+          for (Index i = 0; i < D; ++i) expected[i] += a[j] * x[j * D + i];
+        }
+        for (Index i = 0; i < D; ++i) ASSERT_NEAR(double(c[i]), double(expected[i]), 1e-5);
+      }
+  });
+}
+
+TEST(Rotate, TurnsNeighboursByTheTablesAnglesAndBack) {
+  const double base = 10000;
+  for (const Index width : {2, 6, 16, 34, 64}) {
+    const Index T = 3000;
+    std::vector<float> table(std::size_t(T * 2 * width));
+    rotary_table(T, width, base, table.data());
+    for_each_target([&] {
+      Rng rng(7);
+      for (const Index first : {0, 1, 2990}) {
+        const Index n = 5, heads = 3;
+        Floats x(n * heads * width, width, rng);
+        const std::vector<float> before = x.copy();
+        const float* rows = table.data() + first * 2 * width;
+        rotate({n, heads, width, rows, false}, x);
+        for (Index i = 0; i < n * heads; ++i)
+          for (Index j = 0; j < width / 2; ++j) {
+            const double angle =
+                double(first + i / heads) * std::pow(base, -2 * double(j) / double(width));
+            const auto at = std::size_t(i * width + 2 * j);
+            const double a = double(before[at]), b = double(before[at + 1]);
+            ASSERT_NEAR(double(x[Index(at)]), a * std::cos(angle) - b * std::sin(angle), 2e-6);
+            ASSERT_NEAR(double(x[Index(at) + 1]), b * std::cos(angle) + a * std::sin(angle), 2e-6);
+          }
+        rotate({n, heads, width, rows, true}, x);
+        for (std::size_t i = 0; i < before.size(); ++i)
+          ASSERT_NEAR(double(x[Index(i)]), double(before[i]), 2e-6);
+      }
+    });
+  }
 }
 
 TEST(Attend, ForwardAndBackwardEqualDouble) {

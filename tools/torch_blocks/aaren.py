@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from .error import LoadError
+from .errors import LoadError
 from .state_format import CONFIG, StateFormat
 
 NEVER = -1e38  # the score of a prefix that is empty

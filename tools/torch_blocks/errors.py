@@ -1,4 +1,4 @@
-"""What loading a model raises."""
+"""What load_in_torch.py raises."""
 
 
 class LoadError(ValueError):
