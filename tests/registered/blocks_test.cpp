@@ -42,6 +42,13 @@ std::vector<BlockCase> cases() {
       {"rnn", {{"activation", "tanh"}}},
       {"rnn", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
+      {"conv", Json::object()},
+      {"conv", {{"kernel", 2}, {"activation", "silu"}}},
+      {"conv", {{"kernel", 7}, {"bias", false}, {"activation", "silu"}}},
+      {"conv",
+       {{"activation", "silu"}, {"state_format", "int4"}, {"state_range", 2.0}},
+       true,
+       false},
   };
 }
 
