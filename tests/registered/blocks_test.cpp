@@ -49,6 +49,13 @@ std::vector<BlockCase> cases() {
        {{"activation", "silu"}, {"state_format", "int4"}, {"state_range", 2.0}},
        true,
        false},
+      {"mamba", Json::object()},
+      {"mamba", {{"eigenvalues", "signed"}, {"expand", 1}, {"d_state", 5}, {"d_conv", 1}}},
+      {"mamba", {{"d_state", 3}, {"d_conv", 3}, {"dt_rank", 2}, {"expand", 3}}},
+      {"mamba",
+       {{"state_format", "int4"}, {"state_range", 1.5}, {"expand", 1}, {"d_state", 2}},
+       true,
+       false},
   };
 }
 

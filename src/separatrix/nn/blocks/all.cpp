@@ -7,6 +7,7 @@ void register_mlp(Registry<Block>& blocks);
 void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
 void register_conv(Registry<Block>& blocks);
+void register_mamba(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -14,6 +15,7 @@ void register_blocks(Registry<Block>& blocks) {
   register_lstm(blocks);
   register_rnn(blocks);
   register_conv(blocks);
+  register_mamba(blocks);
 }
 
 }  // namespace separatrix
