@@ -56,6 +56,9 @@ std::vector<BlockCase> cases() {
        {{"state_format", "int4"}, {"state_range", 1.5}, {"expand", 1}, {"d_state", 2}},
        true,
        false},
+      {"s4d", {{"form", "convolution"}}},
+      {"s4d", {{"form", "recurrence"}, {"d_state", 10}}},
+      {"s4d", {{"state_format", "int4"}, {"d_state", 4}}, true, false},
   };
 }
 

@@ -8,6 +8,7 @@ void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
 void register_conv(Registry<Block>& blocks);
 void register_mamba(Registry<Block>& blocks);
+void register_s4d(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -16,6 +17,7 @@ void register_blocks(Registry<Block>& blocks) {
   register_rnn(blocks);
   register_conv(blocks);
   register_mamba(blocks);
+  register_s4d(blocks);
 }
 
 }  // namespace separatrix
