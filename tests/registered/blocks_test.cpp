@@ -56,9 +56,13 @@ std::vector<BlockCase> cases() {
        {{"state_format", "int4"}, {"state_range", 1.5}, {"expand", 1}, {"d_state", 2}},
        true,
        false},
-      {"s4d", {{"form", "convolution"}}},
+      {"s4d", Json::object()},
       {"s4d", {{"form", "recurrence"}, {"d_state", 10}}},
       {"s4d", {{"state_format", "int4"}, {"d_state", 4}}, true, false},
+      {"dss", {{"form", "convolution"}, {"d_state", 5}}},
+      {"dss", {{"form", "recurrence"}, {"d_state", 7}}},
+      {"dss", {{"kernel", "softmax"}, {"length", 40}, {"d_state", 7}}},
+      {"dss", {{"state_format", "int4"}, {"d_state", 3}}, true, false},
   };
 }
 

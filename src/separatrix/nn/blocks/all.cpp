@@ -9,6 +9,7 @@ void register_rnn(Registry<Block>& blocks);
 void register_conv(Registry<Block>& blocks);
 void register_mamba(Registry<Block>& blocks);
 void register_s4d(Registry<Block>& blocks);
+void register_dss(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -18,6 +19,7 @@ void register_blocks(Registry<Block>& blocks) {
   register_conv(blocks);
   register_mamba(blocks);
   register_s4d(blocks);
+  register_dss(blocks);
 }
 
 }  // namespace separatrix
