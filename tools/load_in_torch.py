@@ -35,6 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
+from torch_blocks.state_space import Conv, Dss, Mamba, S4d
 
 EPSILON = 1e-5  # of both norms
 
@@ -192,7 +193,8 @@ class RmsNorm(nn.Module):
         return {"weight": take("gain", 1)}
 
 
-BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn}
+BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn,
+          "conv": Conv, "mamba": Mamba, "s4d": S4d, "dss": Dss}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 

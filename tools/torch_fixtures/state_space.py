@@ -82,7 +82,7 @@ def write_conv(kit):
 def write_mamba(kit):
     for suffix, config, shape in [
             ("", {}, (2, 7, 8)), ("_odd", {}, (1, 17, 9)), ("_signed", {"eigenvalues": "signed"}, (2, 7, 8)),
-            ("_one", {}, (1, 1, 3)),
+            ("_two", {}, (1, 2, 3)),
             ("_sizes", {"expand": 3, "d_state": 5, "d_conv": 3, "dt_rank": 2}, (1, 33, 17))]:
         D = shape[2]
         e, N, K = config.get("expand", 2) * D, config.get("d_state", 16), config.get("d_conv", 4)
@@ -117,7 +117,7 @@ def write_dss(kit):
                                   ("_softmax", softmax, (2, 7, 8)),
                                   ("_recurrence", {**softmax, "form": "recurrence"}, (1, 33, 5))]:
         D, N, length = shape[2], config["d_state"], config.get("length", 0)
-        re = torch.randn(N) if length else math.log(0.5) + 0.2 * torch.randn(N)  # of both signs
+        re = 0.4 * torch.randn(N) if length else math.log(0.5) + 0.2 * torch.randn(N)  # of both signs
         leaves = kit.Leaves(
             Lambda_re=kit.rounded(re), Lambda_im=kit.rounded(1 + 2 * torch.arange(N) + 0.2 * torch.randn(N)),
             log_dt=uniform(kit, math.log(0.01), math.log(0.3), D, 2), W=kit.random(D, N, 2),

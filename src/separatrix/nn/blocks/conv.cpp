@@ -26,7 +26,7 @@ void visit(V& v, ConvConfig& c) {
 
 /// y_t = act(b + sum_{j<K} w_j * x_{t-K+1+j}), channel by channel, with x = 0 before the sequence:
 /// w in R^{K x D}, b in R^D. What is carried is x_{t-K+2} .. x_t, rounded to the state format; x_t
-/// itself enters y_t unrounded.   [fu2023, gu2023; derivation in docs/derivations/conv.md]
+/// itself enters y_t unrounded.   [gu2023; derivation in docs/derivations/conv.md]
 class Conv final : public Plain<Conv, RecurrentBlock> {
  public:
   using Config = ConvConfig;
