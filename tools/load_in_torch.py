@@ -40,6 +40,7 @@ from torch_blocks.errors import LoadError
 from torch_blocks.gru import Gru
 from torch_blocks.rwkv import RwkvChannelMix, RwkvTimeMix
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
+from torch_blocks.state_space import Conv, Dss, Mamba, S4d
 
 EPSILON = 1e-5  # of both norms
 
@@ -161,7 +162,7 @@ class RmsNorm(nn.Module):
 
 BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "gru": Gru,
           "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix,
-          "aaren": Aaren}
+          "aaren": Aaren, "conv": Conv, "mamba": Mamba, "s4d": S4d, "dss": Dss}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 

@@ -10,6 +10,10 @@ void register_gru(Registry<Block>& blocks);
 void register_rwkv_time_mix(Registry<Block>& blocks);
 void register_rwkv_channel_mix(Registry<Block>& blocks);
 void register_aaren(Registry<Block>& blocks);
+void register_conv(Registry<Block>& blocks);
+void register_mamba(Registry<Block>& blocks);
+void register_s4d(Registry<Block>& blocks);
+void register_dss(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -20,6 +24,10 @@ void register_blocks(Registry<Block>& blocks) {
   register_rwkv_time_mix(blocks);
   register_rwkv_channel_mix(blocks);
   register_aaren(blocks);
+  register_conv(blocks);
+  register_mamba(blocks);
+  register_s4d(blocks);
+  register_dss(blocks);
 }
 
 }  // namespace separatrix

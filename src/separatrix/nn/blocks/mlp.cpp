@@ -3,8 +3,8 @@
 #include <type_traits>
 
 #include "separatrix/kernels/kernels.h"
+#include "separatrix/nn/blocks/plain_math.h"
 #include "separatrix/nn/buffer.h"
-#include "separatrix/nn/plain.h"
 
 namespace separatrix {
 namespace {
@@ -184,14 +184,6 @@ void Mlp::backward(Shape s, Live live, const float* x, const float* dy, float* d
   if (!live.all()) scatter_add_rows(rows, D, din, dx);
 }
 
-template <class S>
-S gelu_reference(const S& x) {
-  if constexpr (std::is_same_v<S, Interval>)  // contains the real number, which is no double
-    return x * (0.5 * (1.0 + erf(x * sqrt(Interval(0.5)))));
-  else
-    return x * (0.5 * (1.0 + erf(x * std::sqrt(0.5))));
-}
-
 /// bias + sum_i x_i w[i, j]. Zero weights are left out: 0 times an unbounded interval is 0.
 template <class S>
 S affine(const S* x, Index n, const double* w, Index ld, Index j, double bias) {
@@ -216,7 +208,7 @@ void Mlp::run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index
         const S g = affine(in, D, p.gate, F, f, 0.0);
         h = stored(g * sigmoid(g) * a);
       } else {
-        h = config_.activation == "relu" ? relu(a) : stored(gelu_reference(a));
+        h = config_.activation == "relu" ? relu(a) : stored(gelu(a));
       }
     }
     for (Index d = 0; d < D; ++d)

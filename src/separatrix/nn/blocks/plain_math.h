@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <type_traits>
 #include <vector>
 
@@ -57,6 +58,15 @@ S where_positive(S x, S some, S none) {
   } else {
     return double(x) > 0 ? some : none;
   }
+}
+
+/// x Phi(x), exact.
+template <class S>
+S gelu(const S& x) {
+  if constexpr (std::is_same_v<S, Interval>)  // contains the real number, which is no double
+    return x * (0.5 * (1.0 + erf(x * sqrt(Interval(0.5)))));
+  else
+    return x * (0.5 * (1.0 + erf(x * std::sqrt(0.5))));
 }
 
 /// A number that is no double, as the constant of a formula: f(Interval(x)) contains the real one.
