@@ -42,6 +42,10 @@ std::vector<BlockCase> cases() {
       {"rnn", {{"activation", "tanh"}}},
       {"rnn", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"rnn", {{"activation", "tanh"}, {"state_format", "bit"}}, true, false},
+      {"retention", Json::object()},
+      {"retention", {{"n_heads", 3}, {"d_head", 5}}},
+      {"retention", {{"n_heads", 2}, {"d_head", 4}, {"value_expansion", 2}}},
+      {"retention", {{"d_head", 2}, {"state_format", "int4"}}, true, false},
   };
 }
 

@@ -6,12 +6,14 @@ void register_attention(Registry<Block>& blocks);
 void register_mlp(Registry<Block>& blocks);
 void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
+void register_retention(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
   register_mlp(blocks);
   register_lstm(blocks);
   register_rnn(blocks);
+  register_retention(blocks);
 }
 
 }  // namespace separatrix
