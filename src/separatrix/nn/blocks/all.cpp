@@ -6,6 +6,8 @@ void register_attention(Registry<Block>& blocks);
 void register_mlp(Registry<Block>& blocks);
 void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
+void register_conv(Registry<Block>& blocks);
+void register_mamba(Registry<Block>& blocks);
 void register_retention(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
@@ -13,6 +15,8 @@ void register_blocks(Registry<Block>& blocks) {
   register_mlp(blocks);
   register_lstm(blocks);
   register_rnn(blocks);
+  register_conv(blocks);
+  register_mamba(blocks);
   register_retention(blocks);
 }
 

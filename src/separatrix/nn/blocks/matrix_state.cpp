@@ -110,7 +110,7 @@ class Head {
 
   void backward(const float* dout, const MatrixStateGradients& out) {
     std::fill_n(s_.S, z_.dk * z_.dv, 0.0F);  // the gradient of the state after the chunk
-    Index live = in_.rows.n;
+    Index live = in_.rows.n_live;
     double later = 0;
     for (Index a = (chunks(in_.rows.steps) - 1) * kChunk; a >= 0; a -= kChunk) {
       Index first = live;
@@ -137,7 +137,7 @@ class Head {
     len_ = std::min(kChunk, in_.rows.steps - a);
     live_ = live;
     n_ = 0;
-    while (live + n_ < in_.rows.n && in_.rows.time(live + n_) < a + len_) ++n_;
+    while (live + n_ < in_.rows.n_live && in_.rows.time(live + n_) < a + len_) ++n_;
     if (in_.decay_step != 0) set_decays(a, len_);
     std::copy_n(s_.mask + (len_ - 1) * kChunk, len_, s_.exit);
     total_ = s_.entry[len_ - 1];
@@ -221,8 +221,8 @@ class Head {
     float* de_e = out.de_e + a_ * z_.H + h_;
     for (Index j = 0; j < len_; ++j) de_e[j * z_.H] = 0;
     const StateReads reads{.n = n_,
-                           .step = in_.rows.rows == nullptr ? nullptr : in_.rows.rows + live_,
-                           .offset = in_.rows.first + a_,
+                           .step = in_.rows.live == nullptr ? nullptr : in_.rows.live + live_,
+                           .offset = in_.rows.origin + a_,
                            .q = queries(),
                            .dout = dout + live_ * z_.vv() + h_ * z_.dv};
     delta_rule_backward(rule(), reads, written(), {s_.S, dv, de_e});

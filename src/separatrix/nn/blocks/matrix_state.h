@@ -4,6 +4,7 @@
 
 #include "separatrix/kernels/kernels.h"
 #include "separatrix/nn/block.h"
+#include "separatrix/nn/blocks/sequences.h"
 #include "separatrix/nn/state_format.h"
 
 namespace separatrix {
@@ -17,31 +18,11 @@ namespace separatrix {
 // here where the state is rounded after each step (RoundedMatrixState). Both:
 // docs/derivations/retention.md and delta_net.md.
 
-/// The rows of one sequence: positions 0 .. steps-1 are read, n of them are live.
-struct LiveSequence {
-  Index b = 0, first = 0;  ///< its number, and the row of its position 0
-  Index steps = 0, n = 0;
-  const Index* rows = nullptr;  ///< [n] the live ones, numbered in the batch; null = all
-
-  Index time(Index i) const { return rows == nullptr ? i : rows[i] - first; }
-  /// The live rows of x [., D], one behind the other; `storage` is used where they are not so yet.
-  const float* gather(Index D, const float* x, float* storage) const {
-    if (rows == nullptr) return x + first * D;
-    gather_rows({n, rows}, D, x, storage);
-    return storage;
-  }
-};
-
-/// Calls f(sequence) for each sequence that has live rows.
-template <class F>
-void for_live_sequences(Shape s, Live live, const F& f) {
-  const Index n = live.count(s);
-  for (Index begin = 0, end = 0; begin < n; begin = end) {
-    const Index b = live.row(begin) / s.T;
-    while (end < n && live.row(end) < (b + 1) * s.T) ++end;
-    const Index* rows = live.all() ? nullptr : live.rows.data() + begin;
-    f(LiveSequence{b, b * s.T, live.row(end - 1) - b * s.T + 1, end - begin, rows});
-  }
+/// The live rows of x [., D], one behind the other; `storage` is used where they are not so yet.
+inline const float* gather_live(const LiveSequence& rows, Index D, const float* x, float* storage) {
+  if (rows.live == nullptr) return x + rows.origin * D;
+  gather_rows({rows.n_live, rows.live}, D, x, storage);
+  return storage;
 }
 
 /// y [n, N] = x [n, D] w [D, N].

@@ -106,7 +106,7 @@ void RoundedMatrixState::backward(const MatrixStateInput& in, const float* dout,
   const Index dk = z_.dk, dv = z_.dv, size = dk * dv;
   for (Index h = 0; h < z_.H; ++h) {
     std::fill_n(tmp.dS, size, 0.0F);
-    Index live = in.rows.n;
+    Index live = in.rows.n_live;
     for (Index t = in.rows.steps - 1; t >= 0; --t) {
       const At at(z_, t, h);
       const float *S = c.states + at.state, *k = in.k + at.k, *e = c.e + at.v;

@@ -47,9 +47,9 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
   double flops(Shape s, Live live) const override {
     const MatrixStateSizes z = sizes(s.D);
     double products = 0;
-    for_live_sequences(s, live, [&](const LiveSequence& rows) {
+    for_each_sequence(s, live, [&](const LiveSequence& rows) {
       products += double(rows.steps * (s.D * (z.qk() + z.vv()) + z.state())) +
-                  double(rows.n * (s.D * (z.qk() + 2 * z.vv()) + z.state()));
+                  double(rows.n_live * (s.D * (z.qk() + 2 * z.vv()) + z.state()));
     });
     return 2 * products;
   }
@@ -60,11 +60,11 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
     const Params<float> w(m.w, D, z);
     const Scratch tmp(*this, s, m.scratch);
     fill_turns(s.T, z, tmp);
-    for_live_sequences(s, live, [&](const LiveSequence& rows) {
-      const Cache c(*this, s, m.cache + rows.b * Cache(*this, s, nullptr).end);
-      const Index steps = rows.steps, n = rows.n;
-      const float* xs = x + rows.first * D;
-      const float* xn = rows.gather(D, x, tmp.x);  // at the live rows
+    for_each_sequence(s, live, [&](const LiveSequence& rows) {
+      const Cache c(*this, s, m.cache + rows.origin / s.T * Cache(*this, s, nullptr).end);
+      const Index steps = rows.steps, n = rows.n_live;
+      const float* xs = x + rows.origin * D;
+      const float* xn = gather_live(rows, D, x, tmp.x);  // at the live rows
       project(n, D, xn, w.q, z.qk(), c.q);
       project(steps, D, xs, w.k, z.qk(), c.k);
       project(steps, D, xs, w.v, z.vv(), c.v);
@@ -75,9 +75,9 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
         state.forward(input(rows, tmp, c), c.o, c.states, tmp.state);
       });
       output(z).forward(n, c.o, c.g, tmp.a, c.r, tmp.output);
-      float* yn = rows.rows == nullptr ? y + rows.first * D : tmp.x;
+      float* yn = rows.live == nullptr ? y + rows.origin * D : tmp.x;
       project(n, z.vv(), tmp.a, w.o, D, yn);
-      if (rows.rows != nullptr) scatter_rows({n, rows.rows}, D, yn, y);
+      if (rows.live != nullptr) scatter_rows({n, rows.live}, D, yn, y);
     });
   }
 
@@ -89,10 +89,10 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
     const Params<float, float*> dw(m.dw, D, z);
     const Scratch tmp(*this, s, m.scratch);
     fill_turns(s.T, z, tmp);
-    for_live_sequences(s, live, [&](const LiveSequence& rows) {
-      const Cache c(*this, s, m.cache + rows.b * Cache(*this, s, nullptr).end);
-      const Index steps = rows.steps, n = rows.n;
-      const float* dyn = rows.gather(D, dy, tmp.x);
+    for_each_sequence(s, live, [&](const LiveSequence& rows) {
+      const Cache c(*this, s, m.cache + rows.origin / s.T * Cache(*this, s, nullptr).end);
+      const Index steps = rows.steps, n = rows.n_live;
+      const float* dyn = gather_live(rows, D, dy, tmp.x);
       output(z).forward(n, c.o, c.g, tmp.a, c.r, tmp.output);
       gemm({.M = z.vv(), .N = D, .K = n, .a_transposed = true, .accumulate = true}, tmp.a, z.vv(),
            dyn, D, dw.o, D);
@@ -105,16 +105,16 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
       if (format_.is_float32()) turn(rows, z, tmp, -1, dq, dk);
       scale(steps * z.qk(), 1 / std::sqrt(float(z.dk)), dk);
 
-      const float* xs = x + rows.first * D;
-      const float* xn = rows.gather(D, x, tmp.x);
-      float* dxs = dx + rows.first * D;
-      float* dxn = rows.rows == nullptr ? dxs : tmp.dx;
+      const float* xs = x + rows.origin * D;
+      const float* xn = gather_live(rows, D, x, tmp.x);
+      float* dxs = dx + rows.origin * D;
+      float* dxn = rows.live == nullptr ? dxs : tmp.dx;
       if (dxn != dxs) std::fill_n(dxn, n * D, 0.0F);
       project_backward(n, D, xn, w.g, z.vv(), dg, dw.g, dxn);
       project_backward(steps, D, xs, w.v, z.vv(), dv, dw.v, dxs);
       project_backward(steps, D, xs, w.k, z.qk(), dk, dw.k, dxs);
       project_backward(n, D, xn, w.q, z.qk(), dq, dw.q, dxn);
-      if (dxn != dxs) scatter_add_rows({n, rows.rows}, D, dxn, dx);
+      if (dxn != dxs) scatter_add_rows({n, rows.live}, D, dxn, dx);
     });
   }
 
@@ -205,7 +205,7 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
   /// Turns q of the live rows and k of all steps by their positions, or back.
   static void turn(const LiveSequence& rows, const MatrixStateSizes& z, const Scratch& tmp,
                    float sign, float* q, float* k) {
-    for (Index i = 0; i < rows.n; ++i) {
+    for (Index i = 0; i < rows.n_live; ++i) {
       const Index at = rows.time(i) * z.dk;
       rotate_pairs(z.H, z.dk, tmp.cos + at, tmp.sin + at, sign, q + i * z.qk());
     }

@@ -1,0 +1,288 @@
+#include "separatrix/kernels/scan.h"
+
+#include <numbers>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "separatrix/kernels/scan.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "separatrix/kernels/simd.inl"
+
+// Lanes are channels, so that nothing but the gradients of B and C is summed across lanes, and any
+// number of states will do. The loop over the states of one step is innermost: its iterations are
+// independent, which hides the latency of the exponential.
+
+HWY_BEFORE_NAMESPACE();
+namespace separatrix::HWY_NAMESPACE {
+namespace {
+
+/// 2^x for x <= 0, as 2^k 2^r with |r| <= 1/2: 1 + r q(r) with q minimax (relative, 9e-8), then k
+/// goes straight into the exponent. NaN stays NaN.
+HWY_INLINE Vec power_of_two(Vec x) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> di;
+  x = hn::Max(hn::Set(d, -125.0F), x);
+  const Vec shift = hn::Set(d, 12582912.0F);  // 1.5 2^23: the sum's last bits are round(x)
+  const Vec shifted = hn::Add(x, shift);
+  const Vec r = hn::Sub(x, hn::Sub(shifted, shift));
+  Vec p = hn::Set(d, 0.00132647273F);
+  p = hn::MulAdd(p, r, hn::Set(d, 0.00967151299F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.0555073358F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.240222424F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.693147004F));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+}
+
+template <bool kSigned>
+HWY_INLINE Vec decay(Vec x) {
+  const Vec a = power_of_two(x);
+  if constexpr (!kSigned) return a;
+  return hn::MulAdd(hn::Set(Floats(), 2.0F), a, hn::Set(Floats(), -1.0F));
+}
+
+/// Walks through the outputs of a sequence, in either direction.
+struct Outputs {
+  const SelectiveScan& s;
+  Index i;
+  bool at(Index t) const { return 0 <= i && i < s.outputs.count && s.outputs[i] - s.origin == t; }
+};
+/// Number of outputs before time t.
+HWY_INLINE Index outputs_before(const SelectiveScan& s, Index t) {
+  Index low = 0, high = s.outputs.count;
+  while (low < high) {
+    const Index middle = (low + high) / 2;
+    if (s.outputs[middle] - s.origin < t)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/// Steps [begin, end) of channels [k, k + count); `h` [N, E] moves on.
+template <bool kSigned>
+HWY_INLINE void advance(const SelectiveScan& s, Index begin, Index end, Index k, Index count,
+                        float* h, float* y) {
+  const Index E = s.E;
+  Outputs out{s, outputs_before(s, begin)};
+  for (Index t = begin; t < end; ++t) {
+    const Vec dt = load(s.dt + t * E + k, count), u = load(s.u + t * E + k, count);
+    const Vec dtu = hn::Mul(dt, u);
+    const float *B = s.B + t * s.ld, *C = s.C + t * s.ld;
+    const auto next = [&](Index n) HWY_ATTR {
+      const Vec a = decay<kSigned>(hn::Mul(dt, load(s.rate + n * E + k, count)));
+      float* at = h + n * E + k;
+      const Vec moved = hn::MulAdd(a, load(at, count), hn::Mul(dtu, hn::Set(Floats(), B[n])));
+      store(moved, at, count);
+      return moved;
+    };
+    if (out.at(t)) {
+      Vec sum = hn::Mul(load(s.skip + k, count), u);
+      for (Index n = 0; n < s.N; ++n) sum = hn::MulAdd(hn::Set(Floats(), C[n]), next(n), sum);
+      store(sum, y + out.i * E + k, count);
+      ++out.i;
+    } else {
+      for (Index n = 0; n < s.N; ++n) next(n);
+    }
+  }
+}
+
+template <bool kSigned>
+void scan_forward(const SelectiveScan& s, float* y) {
+  const Index size = s.N * s.E;
+  float* h = s.h;
+  for (Index begin = 0; begin < s.T; begin += s.chunk, h += size) {
+    std::copy_n(h, size, h + size);
+    for_vectors(s.E, [&](Index k, Index count) HWY_ATTR {
+      advance<kSigned>(s, begin, std::min(s.T, begin + s.chunk), k, count, h + size, y);
+    });
+  }
+}
+
+/// One chunk of one vector of channels on the way back. Arrays of vectors, [., N, lanes].
+struct Chunk {
+  Index begin = 0, end = 0;
+  float *decays = nullptr, *states = nullptr;  ///< a_t; h_{t-1}, from the chunk's first step on
+  float *dB = nullptr, *dC = nullptr;          ///< not yet summed over the lanes
+  float* g = nullptr;                          ///< [N, lanes]: a_t dh_t of the step after
+};
+
+/// a_t and h_t of the steps of the chunk once more.
+template <bool kSigned>
+HWY_INLINE void recompute(const SelectiveScan& s, const Chunk& c, Index k, Index count,
+                          const float* first, const float* last) {
+  const Index E = s.E, N = s.N, L = lanes();
+  for (Index n = 0; n < N; ++n)
+    hn::StoreU(load(first + n * E + k, count), Floats(), c.states + n * L);
+  for (Index t = c.begin; t < c.end; ++t) {
+    const Vec dt = load(s.dt + t * E + k, count);
+    const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
+    const float* B = s.B + t * s.ld;
+    float* a = c.decays + (t - c.begin) * N * L;
+    float* h = c.states + (t - c.begin) * N * L;
+    for (Index n = 0; n < N; ++n) {
+      const Vec factor = decay<kSigned>(hn::Mul(dt, load(s.rate + n * E + k, count)));
+      hn::StoreU(factor, Floats(), a + n * L);
+      if (t + 1 == c.end) continue;
+      const Vec moved =
+          hn::MulAdd(factor, hn::LoadU(Floats(), h + n * L), hn::Mul(dtu, hn::Set(Floats(), B[n])));
+      hn::StoreU(moved, Floats(), h + (N + n) * L);
+    }
+  }
+  float* h = c.states + (c.end - c.begin) * N * L;
+  for (Index n = 0; n < N; ++n) hn::StoreU(load(last + n * E + k, count), Floats(), h + n * L);
+}
+
+/// What one step adds up over its states.
+struct StepSums {
+  Vec drate, dinput;  ///< sum_n rate q and sum_n g B, with q = g da/d(dt rate) h_{t-1}
+};
+
+/// g_t = C_t dy_t + a_{t+1} g_{t+1} and what it leaves behind in step t.
+template <bool kSigned, bool kOutput>
+HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Index k, Index count,
+                            Vec dy, float* drate) {
+  const Floats d;
+  const Index E = s.E, N = s.N, L = lanes(), at = (t - c.begin) * N * L;
+  const Vec dt = load(s.dt + t * E + k, count);
+  const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
+  const float *B = s.B + t * s.ld, *C = s.C + t * s.ld;
+  StepSums sums{hn::Zero(d), hn::Zero(d)};
+  for (Index n = 0; n < N; ++n) {
+    const Index here = at + n * L;
+    const Vec a = hn::LoadU(d, c.decays + here), h = hn::LoadU(d, c.states + here);
+    Vec g = hn::LoadU(d, c.g + n * L);
+    if constexpr (kOutput) {
+      g = hn::MulAdd(hn::Set(d, C[n]), dy, g);
+      const Vec after = hn::LoadU(d, c.states + here + N * L);
+      hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, c.dC + here)), d, c.dC + here);
+    }
+    hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, c.dB + here)), d, c.dB + here);
+    const Vec slope = kSigned ? hn::Add(a, hn::Set(d, 1.0F)) : a;
+    const Vec q = hn::Mul(g, hn::Mul(slope, h));
+    sums.drate = hn::MulAdd(load(s.rate + n * E + k, count), q, sums.drate);
+    sums.dinput = hn::MulAdd(hn::Set(d, B[n]), g, sums.dinput);
+    float* dr = drate + n * E + k;
+    store(hn::MulAdd(dt, q, load(dr, count)), dr, count);
+    hn::StoreU(hn::Mul(a, g), d, c.g + n * L);
+  }
+  return sums;
+}
+
+/// The steps of a chunk from the last to the first, for one vector of channels.
+template <bool kSigned>
+HWY_INLINE void retreat_chunk(const SelectiveScan& s, const Chunk& c, Index k, Index count,
+                              const float* dy, const SelectiveScanGradients& out) {
+  const Floats d;
+  const Index E = s.E;
+  Outputs output{s, outputs_before(s, c.end) - 1};
+  Vec dskip = hn::Zero(d);
+  for (Index t = c.end - 1; t >= c.begin; --t) {
+    const Vec dt = load(s.dt + t * E + k, count), u = load(s.u + t * E + k, count);
+    Vec du = hn::Zero(d);
+    StepSums sums;
+    if (output.at(t)) {
+      const Vec in = load(dy + output.i * E + k, count);
+      --output.i;
+      du = hn::Mul(in, load(s.skip + k, count));
+      dskip = hn::MulAdd(in, u, dskip);
+      sums = retreat<kSigned, true>(s, c, t, k, count, in, out.drate);
+    } else {
+      sums = retreat<kSigned, false>(s, c, t, k, count, du, out.drate);
+    }
+    store(hn::MulAdd(dt, sums.dinput, du), out.du + t * E + k, count);
+    const Vec ln2 = hn::Set(d, std::numbers::ln2_v<float>);
+    store(hn::MulAdd(u, sums.dinput, hn::Mul(ln2, sums.drate)), out.ddt + t * E + k, count);
+  }
+  store(hn::Add(load(out.dskip + k, count), dskip), out.dskip + k, count);
+}
+
+template <bool kSigned>
+void scan_backward(const SelectiveScan& s, const float* dy, const SelectiveScanGradients& out) {
+  const Index N = s.N, L = lanes(), block = N * L, size = N * s.E;
+  Chunk c;
+  float* work = out.work;
+  const auto take = [&work](Index n) {
+    float* at = work;
+    work += n;
+    return at;
+  };
+  c.decays = take(s.chunk * block);
+  c.states = take((s.chunk + 1) * block);
+  c.dB = take(s.chunk * block);
+  c.dC = take(s.chunk * block);
+  float* g = take((s.E + L - 1) / L * block);
+  std::fill_n(g, (s.E + L - 1) / L * block, 0.0F);
+  for (Index i = kept_states(s.T, s.chunk) - 2; i >= 0; --i) {
+    c.begin = i * s.chunk;
+    c.end = std::min(s.T, c.begin + s.chunk);
+    std::fill_n(c.dB, 2 * s.chunk * block, 0.0F);
+    for_vectors(s.E, [&](Index k, Index count) HWY_ATTR {
+      c.g = g + k * N;
+      recompute<kSigned>(s, c, k, count, s.h + i * size, s.h + (i + 1) * size);
+      retreat_chunk<kSigned>(s, c, k, count, dy, out);
+    });
+    for (Index t = c.begin; t < c.end; ++t)
+      for (Index n = 0; n < N; ++n) {
+        const Index at = ((t - c.begin) * N + n) * L;
+        out.dB[t * out.ld + n] = sum_of(hn::LoadU(Floats(), c.dB + at));
+        out.dC[t * out.ld + n] = sum_of(hn::LoadU(Floats(), c.dC + at));
+      }
+  }
+}
+
+void selective_scan_target(const SelectiveScan& s, float* y) {
+  s.signed_decay ? scan_forward<true>(s, y) : scan_forward<false>(s, y);
+}
+void selective_scan_backward_target(const SelectiveScan& s, const float* dy,
+                                    const SelectiveScanGradients& out) {
+  s.signed_decay ? scan_backward<true>(s, dy, out) : scan_backward<false>(s, dy, out);
+}
+
+void bias_softplus_target(Index M, Index N, const float* bias, float* x, float* y) {
+  const Floats d;
+  const Vec one = hn::Set(d, 1.0F);
+  for (Index row = 0; row < M; ++row) {
+    float *in = x + row * N, *out = y + row * N;
+    for_vectors(N, [&](Index k, Index n) HWY_ATTR {
+      const Vec a = hn::Add(load(in + k, n), load(bias + k, n));
+      const Vec e = exp_of(hn::Neg(hn::Abs(a)));
+      const Vec s = hn::Div(one, hn::Add(one, e));
+      store(hn::IfThenElse(hn::Lt(a, hn::Zero(d)), hn::Mul(e, s), s), in + k, n);
+      store(hn::Add(hn::Max(hn::Zero(d), a), hn::Log1p(d, e)), out + k, n);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace separatrix::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace separatrix {
+
+HWY_EXPORT(selective_scan_target);
+HWY_EXPORT(selective_scan_backward_target);
+HWY_EXPORT(bias_softplus_target);
+
+Index kept_states(Index T, Index chunk) { return (T + chunk - 1) / chunk + 1; }
+
+Index selective_scan_work(Index E, Index N, Index chunk) {
+  constexpr Index kLanes = 16;  // at most
+  return N * kLanes * (4 * chunk + 1) + N * (E + kLanes);
+}
+
+void selective_scan(const SelectiveScan& s, float* y) {
+  HWY_DYNAMIC_DISPATCH(selective_scan_target)(s, y);
+}
+void selective_scan_backward(const SelectiveScan& s, const float* dy,
+                             const SelectiveScanGradients& out) {
+  HWY_DYNAMIC_DISPATCH(selective_scan_backward_target)(s, dy, out);
+}
+void bias_softplus(Index M, Index N, const float* bias, float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(bias_softplus_target)(M, N, bias, x, y);
+}
+
+}  // namespace separatrix
+#endif
