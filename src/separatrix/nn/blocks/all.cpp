@@ -9,6 +9,8 @@ void register_rnn(Registry<Block>& blocks);
 void register_conv(Registry<Block>& blocks);
 void register_mamba(Registry<Block>& blocks);
 void register_retention(Registry<Block>& blocks);
+void register_linear_attention(Registry<Block>& blocks);
+void register_delta_net(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -18,6 +20,8 @@ void register_blocks(Registry<Block>& blocks) {
   register_conv(blocks);
   register_mamba(blocks);
   register_retention(blocks);
+  register_linear_attention(blocks);
+  register_delta_net(blocks);
 }
 
 }  // namespace separatrix

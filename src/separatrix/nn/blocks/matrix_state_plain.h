@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -80,6 +81,26 @@ void normalize(Index n, double divisor, double epsilon, S* x) {
   for (Index i = 0; i < n; ++i) sum += square(x[i]);
   const S length = sqrt(sum / divisor + epsilon);
   for (Index i = 0; i < n; ++i) x[i] = stored(x[i] / length);
+}
+
+/// silu of a causal convolution at one position: w [K, C]; tail [K-1, C], the inputs before, oldest
+/// first, moves on by one and takes x as the format holds it.
+template <class S, class W>
+std::vector<S> convolve(const StateFormat& format, Index K, const W* w, const std::vector<S>& x,
+                        S* tail) {
+  const auto C = Index(x.size());
+  std::vector<S> y = zeros_of<S>(C);
+  for (Index i = 0; i < C; ++i) {
+    S& sum = y[std::size_t(i)];
+    for (Index j = 0; j < K; ++j) {
+      const S& in = j + 1 < K ? tail[j * C + i] : x[std::size_t(i)];
+      if (w[j * C + i] != 0) sum += in * double(w[j * C + i]);
+    }
+    sum = stored(silu(sum));
+  }
+  std::copy(tail + C, tail + (K - 1) * C, tail);
+  for (Index i = 0; i < C; ++i) tail[(K - 2) * C + i] = format.rounded(x[std::size_t(i)]);
+  return y;
 }
 
 /// step() by a function f(state, x) -> y in double of the same position.
