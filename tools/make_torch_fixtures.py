@@ -6,7 +6,8 @@ Usage: tools/make_torch_fixtures.py [FOLDER]      (Debian: python3-torch)
 The files are committed, so that the tests need no PyTorch. Each holds one case: metadata "kind"
 ("block", "norm" or "model") with its JSON, the parameters as "w.NAME" in this project's layout
 (matrices [in, out]), their gradients as "dw.NAME", and the arrays named in write_case's callers.
-PyTorch's own modules are used wherever they exist; everything runs in double and is rounded once,
+PyTorch's own modules are used wherever they exist, and programs written from the equations, one file
+per family in torch_fixtures, where it has none; everything runs in double and is rounded once,
 to float32, when written: the tests then compare with what is exact up to that rounding.
 """
 
@@ -18,6 +19,8 @@ import sys
 
 import torch
 from torch.nn import functional as F
+
+from torch_fixtures import matrix_state
 
 torch.set_default_dtype(torch.float64)
 B, T, D = 2, 7, 8
@@ -68,8 +71,8 @@ class Leaves:
         return out
 
 
-def block_case(name, block, config, leaves, function):
-    x, dy = random(B, T, D).requires_grad_(True), random(B, T, D)
+def block_case(name, block, config, leaves, function, shape=(B, T, D)):
+    x, dy = random(*shape).requires_grad_(True), random(*shape)
     y = function(leaves, x)
     y.backward(dy)
     arrays = {"x": x, "y": y, "dy": dy, "dx": x.grad, **leaves.arrays()}
@@ -216,6 +219,8 @@ def main():
     plain = [{"block": "lstm", "config": {}, "residual": False}] * 2
     model_case("lstm_stack", spec_of(plain, norm="none", positions="none"),
                [(recurrent_leaves("lstm"), lambda w, x: recurrent("lstm", w, x)) for _ in range(2)], last)
+    for family in (matrix_state,):  # each seeds itself, so that a new one changes no other's files
+        family.write(sys.modules[__name__])
 
 
 if __name__ == "__main__":
