@@ -34,6 +34,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_blocks.matrix_state import DeltaNet, GatedDeltaNet, LinearAttention, Retention
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 
 EPSILON = 1e-5  # of both norms
@@ -192,7 +193,9 @@ class RmsNorm(nn.Module):
         return {"weight": take("gain", 1)}
 
 
-BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn}
+BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "retention": Retention,
+          "linear_attention": LinearAttention, "delta_net": DeltaNet,
+          "gated_delta_net": GatedDeltaNet}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 
@@ -211,7 +214,10 @@ class Layer(nn.Module):
         make = BLOCKS[self.block]
         config = complete(layer["config"], make.CONFIG, f"{where}, {self.block}")
         self.norm = NORMS[norm](width, device=device)
-        self.add_module(self.block, make(width, config, device))
+        try:
+            self.add_module(self.block, make(width, config, device))
+        except ValueError as error:  # sizes that do not fit
+            raise LoadError(f"{where}: {error}") from error
 
     def forward(self, x):
         y = getattr(self, self.block)(self.norm(x))

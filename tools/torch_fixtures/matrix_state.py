@@ -119,7 +119,7 @@ def delta_leaves(kit, D, H, dk, dv, gated, gate=True):
 
 
 def write(kit):
-    torch.manual_seed(7)
+    torch.manual_seed(25)  # of the first few the best conditioned: no head whose output nearly vanishes
     small, odd, long = (2, 7, 8), (1, 17, 9), (2, 37, 9)  # long: more than one chunk of products
     for name, shape, H, dk, expansion in [("", small, 2, 4, 1), ("_odd", odd, 3, 3, 2), ("_long", long, 2, 5, 1)]:
         D, qk, vv = shape[2], H * dk, H * dk * expansion

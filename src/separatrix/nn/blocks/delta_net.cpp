@@ -35,7 +35,7 @@ void visit(V& v, DeltaNetConfig<kGated>& c) {
 ///   y_t = (silu(x W_g) * o_t / rms(o_t) * norm) W_o.
 /// I.e. S_t = g_t (I - beta_t k_t k_t^T) S_(t-1) + beta_t k_t v_t^T, with the eigenvalue 1 - beta_t
 /// along k_t. Carried are S and the last 3 inputs of each convolution.
-/// [schlag2021, yang2024delta, yang2024gated, grazzi2024; docs/derivations/delta_net.md]
+/// [schlag2021, yang2024, yang2024b, grazzi2024; docs/derivations/delta_net.md]
 template <bool kGated>
 class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
  public:

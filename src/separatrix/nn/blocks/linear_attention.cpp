@@ -24,7 +24,7 @@ void visit(V& v, LinearAttentionConfig& c) {
 /// elementwise_product has no n: o_t = S_t^T phi(q_t) / sqrt(d_head), divided by its root mean
 /// square per head and times a gain [dv].
 /// n is computed as one more column of S, the one whose value is always 1.
-/// [katharopoulos2020, arora2024based; derivation in docs/derivations/linear_attention.md]
+/// [katharopoulos2020, arora2024b; derivation in docs/derivations/linear_attention.md]
 class LinearAttention final : public Plain<LinearAttention, RecurrentBlock> {
  public:
   using Config = LinearAttentionConfig;
