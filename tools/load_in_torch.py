@@ -38,6 +38,7 @@ from torch_blocks.aaren import Aaren
 from torch_blocks.attention import Attention
 from torch_blocks.errors import LoadError
 from torch_blocks.gru import Gru
+from torch_blocks.matrix_state import DeltaNet, GatedDeltaNet, LinearAttention, Retention
 from torch_blocks.rwkv import RwkvChannelMix, RwkvTimeMix
 from torch_blocks.state_format import CONFIG as STATE_FORMAT, StateFormat
 from torch_blocks.state_space import Conv, Dss, Mamba, S4d
@@ -162,7 +163,9 @@ class RmsNorm(nn.Module):
 
 BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "gru": Gru,
           "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix,
-          "aaren": Aaren, "conv": Conv, "mamba": Mamba, "s4d": S4d, "dss": Dss}
+          "aaren": Aaren, "conv": Conv, "mamba": Mamba, "s4d": S4d, "dss": Dss,
+          "retention": Retention, "linear_attention": LinearAttention, "delta_net": DeltaNet,
+          "gated_delta_net": GatedDeltaNet}
 NORMS = {"layer": LayerNorm, "rms": RmsNorm, "none": nn.Identity}
 
 
@@ -181,7 +184,10 @@ class Layer(nn.Module):
         make = BLOCKS[self.block]
         config = complete(layer["config"], make.CONFIG, f"{where}, {self.block}")
         self.norm = NORMS[norm](width, device=device)
-        self.add_module(self.block, make(width, config, device))
+        try:
+            self.add_module(self.block, make(width, config, device))
+        except ValueError as error:  # sizes that do not fit
+            raise LoadError(f"{where}: {error}") from error
 
     def forward(self, x):
         y = getattr(self, self.block)(self.norm(x))

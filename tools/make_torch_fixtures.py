@@ -20,7 +20,7 @@ import sys
 import torch
 from torch.nn import functional as F
 
-from torch_fixtures import aaren, attention as attention_options, gru, rwkv, state_space
+from torch_fixtures import aaren, attention as attention_options, gru, matrix_state, rwkv, state_space
 
 torch.set_default_dtype(torch.float64)
 B, T, D = 2, 7, 8
@@ -219,7 +219,8 @@ def main():
     plain = [{"block": "lstm", "config": {}, "residual": False}] * 2
     model_case("lstm_stack", spec_of(plain, norm="none", positions="none"),
                [(recurrent_leaves("lstm"), lambda w, x: recurrent("lstm", w, x)) for _ in range(2)], last)
-    for family in (gru, rwkv, aaren, attention_options, state_space):  # each seeds itself, so that a new one changes no other's files
+    # Each seeds itself, so that a new one changes no other's files.
+    for family in (gru, rwkv, aaren, attention_options, state_space, matrix_state):
         family.write(sys.modules[__name__])
 
 

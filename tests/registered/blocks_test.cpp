@@ -91,6 +91,37 @@ std::vector<BlockCase> cases() {
       {"dss", {{"form", "recurrence"}, {"d_state", 7}}},
       {"dss", {{"kernel", "softmax"}, {"length", 40}, {"d_state", 7}}},
       {"dss", {{"state_format", "int4"}, {"d_state", 3}}, true, false},
+      {"retention", Json::object()},
+      {"retention", {{"n_heads", 3}, {"d_head", 5}}},
+      {"retention", {{"n_heads", 2}, {"d_head", 4}, {"value_expansion", 2}}},
+      {"retention", {{"d_head", 2}, {"state_format", "int4"}}, true, false},
+      {"linear_attention", Json::object()},
+      {"linear_attention", {{"n_heads", 3}, {"d_head", 5}, {"value_expansion", 2}}},
+      {"linear_attention", {{"feature_map", "elementwise_product"}}},
+      {"linear_attention", {{"feature_map", "elementwise_product"}, {"n_heads", 2}, {"d_head", 4}}},
+      {"linear_attention", {{"feature_map", "taylor"}, {"n_heads", 2}, {"d_head", 3}}},
+      // n, the sum of the features, must neither vanish nor fill the range within a few steps.
+      {"linear_attention",
+       {{"d_head", 2}, {"state_format", "int8"}, {"state_range", 32.0}},
+       true,
+       false},
+      // Keys of width 1 are signs, smoothed over 1e-3 only: hence the small steps.
+      {"delta_net", Json::object(), true, true, 1, 1e-7},
+      {"delta_net", {{"n_heads", 2}, {"d_head", 5}, {"negative_eigenvalues", true}}},
+      {"delta_net", {{"n_heads", 3}, {"d_head", 4}, {"output_gate", false}}},
+      // Steps large enough that each input of a convolution moves the rounded state.
+      {"delta_net",
+       {{"d_head", 2}, {"negative_eigenvalues", true}, {"state_format", "int4"}},
+       true,
+       false},
+      {"gated_delta_net", Json::object(), true, true, 1, 1e-7},
+      {"gated_delta_net", {{"n_heads", 2}, {"d_head", 5}, {"negative_eigenvalues", true}}},
+      {"gated_delta_net",
+       {{"n_heads", 3}, {"d_head", 4}, {"value_expansion", 1}, {"output_gate", false}}},
+      {"gated_delta_net",
+       {{"d_head", 2}, {"negative_eigenvalues", true}, {"state_format", "int4"}},
+       true,
+       false},
   };
 }
 

@@ -187,6 +187,13 @@ class LoadInTorch(unittest.TestCase):
         specs += [{"norm": "none", "layers": [{"block": block, "config": {
             "state_format": "int4", "state_range": 1.5}}]} for block in (
             "lstm", "rnn", "gru", "rwkv_time_mix", "rwkv_channel_mix", "aaren")]
+        wide = {"n_heads": 2, "d_head": 3, "value_expansion": 2}
+        specs += [{"layers": [{"block": block, "config": {**wide, **options}}]} for block, options in [
+            ("retention", {"state_format": "float16"}),
+            ("linear_attention", {"feature_map": "elementwise_product"}),
+            ("linear_attention", {"feature_map": "taylor", "state_format": "float16"}),
+            ("delta_net", {"negative_eigenvalues": True, "state_format": "float16"}),
+            ("gated_delta_net", {"output_gate": False})]]
         for number, spec in enumerate(specs):
             path = os.path.join(FOLDER.name, f"{number}.yaml")
             pathlib.Path(path).write_text(json.dumps({"d_model": 8, **spec}))

@@ -14,6 +14,9 @@ void register_conv(Registry<Block>& blocks);
 void register_mamba(Registry<Block>& blocks);
 void register_s4d(Registry<Block>& blocks);
 void register_dss(Registry<Block>& blocks);
+void register_retention(Registry<Block>& blocks);
+void register_linear_attention(Registry<Block>& blocks);
+void register_delta_net(Registry<Block>& blocks);
 
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
@@ -28,6 +31,9 @@ void register_blocks(Registry<Block>& blocks) {
   register_mamba(blocks);
   register_s4d(blocks);
   register_dss(blocks);
+  register_retention(blocks);
+  register_linear_attention(blocks);
+  register_delta_net(blocks);
 }
 
 }  // namespace separatrix
