@@ -30,13 +30,13 @@ void check(const BenchOptions& o) {
 /// `separatrix bench train-step`: forward, backward, clipping and AdamW on one batch.
 void add_bench_train_step(Command command, Session& session) {
   auto o = std::make_shared<BenchOptions>();
-  o->model.add(command, session);
   command.option("length", o->batch.length, "N of index lookup, N + 1 tokens");
   command.option("alphabet", o->batch.alphabet, "symbols of index lookup");
   command.option("batch", o->batch.batch, "sequences per step");
   command.option("live", o->live, "positions that are read: last or all");
   command.option("threads", o->threads, "as many shards and threads");
   command.option("repetitions", o->repetitions, "the median of so many is reported");
+  o->model.add(command, session);  // last: its flags give way
   command.run([o, &session] {
     check(*o);
     o->batch.all = o->live == "all";

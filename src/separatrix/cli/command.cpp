@@ -43,13 +43,12 @@ Json Parameters::config_for(const std::string& owner, const Json& described) con
   std::vector<std::string> known;
   for (const Json& parameter : described) known.push_back(hyphens(parameter.at("name")));
   for (const auto& [name, text] : given_) {
+    const std::string& flag = flags_.at(name);
     const auto at = std::find(known.begin(), known.end(), hyphens(name));
     if (at == known.end())
-      throw Error(ErrorKind::usage, owner + " has no parameter '" + hyphens(name) + "'",
-                  "--" + hyphens(name),
+      throw Error(ErrorKind::usage, owner + " has no parameter '" + hyphens(name) + "'", flag,
                   known.empty() ? owner + " has no parameters" : did_you_mean(name, known));
-    config[name] =
-        parse_flag(text, described.at(std::size_t(at - known.begin())).at("type"), "--" + name);
+    config[name] = parse_flag(text, described.at(std::size_t(at - known.begin())).at("type"), flag);
   }
   return config;
 }
@@ -82,14 +81,21 @@ void Command::list(const std::string& name, std::vector<std::string>& value,
       ->type_name("A,B,...");
 }
 
-void Command::parameters(const Json& described, const std::string& heading, Parameters& into) {
+void Command::parameters(const Json& described, const std::string& heading, Parameters& into,
+                         const std::string& prefix) {
   for (const Json& parameter : described) {
     const std::string name = parameter.at("name");
-    const std::string flag = "--" + hyphens(name);
-    if (app_->get_option_no_throw(flag) != nullptr) continue;  // shared by several owners
+    if (into.flags_.contains(name)) continue;  // shared by several owners
+    const auto taken = [&](const std::string& flag) {
+      return app_->get_option_no_throw("--" + hyphens(flag)) != nullptr;
+    };
+    const std::string own = taken(name) && !prefix.empty() ? prefix + "-" + name : name;
+    const std::string flag = "--" + hyphens(own);
+    if (taken(own)) continue;
+    into.flags_[name] = flag;
     const std::string help =
         parameter.at("help").get<std::string>() + default_text(parameter.at("default"));
-    add_option(name, help, parameter.at("type"),
+    add_option(own, help, parameter.at("type"),
                [&into, name](const std::string& text) { into.given_[name] = text; });
     app_->get_option(flag)->group(heading);
   }

@@ -31,6 +31,7 @@ class Parameters {
  private:
   friend class Command;
   std::map<std::string, std::string> given_;  ///< name -> text
+  std::map<std::string, std::string> flags_;  ///< name -> its flag
 };
 
 /// A subcommand's face: arguments, flags and help. Wraps CLI11, which only command.cpp includes.
@@ -64,8 +65,11 @@ class Command {
     auto add = [&](const char* name, auto& value, const char* help) { option(name, value, help); };
     visit(add, config);
   }
-  /// One option per described parameter, under a heading of the help.
-  void parameters(const Json& described, const std::string& heading, Parameters& into);
+  /// One option per described parameter, under a heading of the help; a name that `into` has
+  /// already is shared. A flag that belongs to something else is not touched: with a prefix,
+  /// --PREFIX-NAME is the parameter's, without one it cannot be given.
+  void parameters(const Json& described, const std::string& heading, Parameters& into,
+                  const std::string& prefix = {});
 
   /// What runs when the command line names this command.
   void run(std::function<void()> body);

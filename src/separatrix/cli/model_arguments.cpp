@@ -15,7 +15,7 @@ void ModelArguments::add(Command& command, const Session& session) {
       "FILE.yaml with a ModelSpec");
   for (const ModelFamily& family : model_families())
     command.parameters(family.parameters(session.catalogue.blocks), "Options of models",
-                       parameters_);
+                       parameters_, "model");
 }
 
 ModelSpec ModelArguments::make(const Session& session, const TaskInfo& info) const {
