@@ -87,7 +87,7 @@ class Attention final : public Plain<Attention, AttentionBlock> {
             .causal = config_.causal,
             .scale = scale,
             .G = config_.n_kv_heads == 0 ? config_.n_heads : config_.n_kv_heads,
-            .window = config_.window,
+            .window = std::min(config_.window, s.T),
             .positions = config_.positions == "rotary"  ? AttentionPositions::rotary
                          : config_.positions == "alibi" ? AttentionPositions::alibi
                                                         : AttentionPositions::none};

@@ -68,10 +68,11 @@ Index head_at(const AttentionSizes& z, Index row, Index h, Index width) {
 }
 
 /// The most live rows for which sparse is cheaper when `keys` rows are visible; grows with `keys`.
+/// Heads that share keys and values are counted like others: measured, sparse wins there as long.
 Index limit(const AttentionSizes& z, Index keys) {
   if (z.rotary()) return 0;
   const Index heads = z.dk + z.dv, each = std::min(keys, z.reach());
-  const Index dense = keys * z.D * heads * z.G / z.H;
+  const Index dense = keys * z.D * heads;
   const Index alone = 2 * kAlonePenalty * each * z.D + z.D * heads - each * heads;
   return alone <= 0 ? keys - 1 : std::min(keys - 1, dense / alone);
 }
