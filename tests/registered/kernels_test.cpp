@@ -8,6 +8,10 @@
 
 #include <gtest/gtest.h>
 
+#include "separatrix/kernels/aaren.h"
+#include "separatrix/kernels/gru.h"
+#include "separatrix/kernels/rwkv.h"
+#include "separatrix/kernels/wkv.h"
 #include "tests/support/kernel_memory.h"
 
 namespace separatrix::test {
@@ -119,6 +123,46 @@ std::vector<Kernel> kernels() {
       {"lstm_gates_backward",
        [](Index n, Arrays& a) {
          lstm_gates_backward({2, n, *a[0], *a[1], *a[2], *a[3]}, *a[4], *a[5]);
+       }},
+      {"gru_gates", [](Index n, Arrays& a) { gru_gates(2, n, *a[0], *a[1], *a[2], *a[3]); }},
+      {"gru_gates_backward",
+       [](Index n, Arrays& a) {
+         gru_gates_backward({2, n, *a[0], *a[1]}, *a[2], *a[3]);
+       }},
+      {"wkv_scan", [](Index n, Arrays& a) { wkv_scan(3, n, *a[0], *a[1], *a[2], *a[3]); }},
+      {"wkv_read",
+       [](Index n, Arrays& a) {
+         wkv_read({3, n, *a[0], *a[1], *a[2]}, *a[3], *a[4], *a[5]);
+       }},
+      {"wkv_read_backward",
+       [](Index n, Arrays& a) {
+         float *second = *a[5] + 4 * n, *fourth = *a[6] + 4 * n;
+         wkv_read_backward({3, n, *a[0], *a[1], *a[2]}, *a[3], *a[3], *a[4],
+                           {*a[5], second, *a[6], fourth, *a[7]});
+       }},
+      {"wkv_scan_backward",
+       [](Index n, Arrays& a) {
+         wkv_scan_backward({3, n, *a[0], *a[1], *a[2]}, *a[3],
+                           {{2, kRows.data()}, 0, *a[4], *a[5], *a[6], *a[7]});
+       }},
+      {"token_shift", [](Index n, Arrays& a) { token_shift(3, n, *a[0], *a[1], *a[2], *a[3]); }},
+      {"token_shift_backward",
+       [](Index n, Arrays& a) {
+         token_shift_backward({3, n, *a[0], *a[1], *a[2], *a[3]}, {*a[4] + n, *a[4], *a[5]});
+       }},
+      {"squared_relu", [](Index n, Arrays& a) { squared_relu(n, *a[0], *a[1]); }},
+      {"squared_relu_backward", [](Index n, Arrays& a) { squared_relu_backward(n, *a[0], *a[1]); }},
+      {"sigmoid_gate", [](Index n, Arrays& a) { sigmoid_gate(n, *a[0], *a[1], *a[2]); }},
+      {"sigmoid_gate_backward",
+       [](Index n, Arrays& a) { sigmoid_gate_backward(n, *a[0], *a[1], *a[2], *a[3], *a[4]); }},
+      {"aaren_scan",
+       [](Index n, Arrays& a) {
+         aaren_scan({3, 2, n, *a[0], *a[1], {2, kRows.data()}, 0}, *a[2], *a[3], *a[4]);
+       }},
+      {"aaren_scan_backward",
+       [](Index n, Arrays& a) {
+         aaren_scan_backward({3, 2, n, *a[0], *a[1], {2, kRows.data()}, 0}, {*a[2], *a[3], *a[4]},
+                             *a[5], *a[6], *a[7]);
        }},
       {"adamw",
        [](Index n, Arrays& a) {

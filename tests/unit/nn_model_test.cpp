@@ -66,6 +66,11 @@ std::vector<ModelCase> model_cases() {
   cases.push_back({"given_embedding", spec});
   spec = base_spec();
   cases.push_back({"no_layers", spec});
+  spec = base_spec();
+  spec.layers = {{"rwkv_time_mix"}, {"rwkv_channel_mix"}, {"rwkv_time_mix"}, {"rwkv_channel_mix"}};
+  cases.push_back({"rwkv", spec});
+  spec.layers = {{"rwkv_channel_mix"}, {"gru"}, {"aaren"}, attention, {"rwkv_channel_mix"}};
+  cases.push_back({"hybrid_of_recurrences", spec});
   return cases;
 }
 

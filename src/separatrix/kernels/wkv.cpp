@@ -94,24 +94,32 @@ void wkv_read_backward_target(const Wkv& s, const float* bonus, const float* r, 
 }
 
 void wkv_scan_backward_target(const Wkv& s, const float* decay, const WkvScanGradients& out) {
-  if (s.n < 2) return;
-  const Index D = s.D;
+  const Index D = s.D, last = s.n - 1;
   for_vectors(D, [&](Index d, Index count) HWY_ATTR {
     const Vec rate = load(decay + d, count);
-    const auto read = [&](Index t, Index part)
-                          HWY_ATTR { return load(out.dpast + (2 * t + part) * D + d, count); };
-    Vec dp = read(s.n - 1, 0), dq = read(s.n - 1, 1), drate = load(out.ddecay + d, count);
-    for (Index t = s.n - 2; t >= 0; --t) {
+    const auto of_reading = [&](Index t, Index part) HWY_ATTR {
+      return load(out.dpast + (2 * t + part) * D + d, count);
+    };
+    Vec dp = of_reading(last, 0), dq = of_reading(last, 1), drate = load(out.ddecay + d, count);
+    Index reads = out.read.count - 1;  // those before position t + 1
+    for (Index t = last - 1; t >= 0; --t) {
       const Index at = t * D + d;
       const Past past = load_past(s.past + t * 3 * D + d, D, count);
       const Vec value = load(s.v + at, count);
       const Shares w = shares_of(hn::Add(rate, past.o), load(s.k + at, count));
-      store(hn::MulAdd(w.b, dp, load(out.dv + at, count)), out.dv + at, count);
-      store(hn::MulAdd(w.b, hn::MulAdd(value, dp, dq), load(out.dk + at, count)), out.dk + at,
-            count);
+      Vec dvalue = hn::Mul(w.b, dp), dkey = hn::Mul(w.b, hn::MulAdd(value, dp, dq));
       drate = hn::MulAdd(w.a, hn::MulAdd(past.p, dp, hn::Mul(past.q, dq)), drate);
-      dp = hn::MulAdd(w.a, dp, read(t, 0));
-      dq = hn::MulAdd(w.a, dq, read(t, 1));
+      dp = hn::Mul(w.a, dp);
+      dq = hn::Mul(w.a, dq);
+      if (reads > 0 && out.read[reads - 1] == out.start + t) {
+        --reads;
+        dvalue = hn::Add(dvalue, load(out.dv + at, count));
+        dkey = hn::Add(dkey, load(out.dk + at, count));
+        dp = hn::Add(dp, of_reading(t, 0));
+        dq = hn::Add(dq, of_reading(t, 1));
+      }
+      store(dvalue, out.dv + at, count);
+      store(dkey, out.dk + at, count);
     }
     store(drate, out.ddecay + d, count);
   });

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "separatrix/base/index.h"
+#include "separatrix/kernels/kernels.h"
 
 // The average of RWKV version 4: of values, with weights e^key that decay with time, in each of D
 // channels by itself. What holds for all kernels is said in kernels.h.
@@ -35,10 +35,14 @@ struct WkvReadGradients {
 void wkv_read_backward(const Wkv& s, const float* bonus, const float* r, const float* dy,
                        const WkvReadGradients& out);
 
+/// dk, dv, dpast hold what wkv_read_backward left at the rows that were read, the last one among
+/// them, and nothing elsewhere.
 struct WkvScanGradients {
-  const float* dpast = nullptr;  ///< [n, 2D], what wkv_read_backward left; 0 where nothing was read
-  float* dk = nullptr;           ///< [n, D], +=
-  float* dv = nullptr;           ///< [n, D], +=
+  Rows read = {};  ///< row `start` is position 0
+  Index start = 0;
+  const float* dpast = nullptr;  ///< [n, 2D]
+  float* dk = nullptr;           ///< [n, D], += at the rows that were read, = elsewhere
+  float* dv = nullptr;           ///< [n, D], likewise
   float* ddecay = nullptr;       ///< [D], +=
 };
 void wkv_scan_backward(const Wkv& s, const float* decay, const WkvScanGradients& out);

@@ -190,10 +190,9 @@ class Aaren final : public Plain<Aaren, RecurrentBlock> {
     AarenSequence one{run.n, H_, c.V / H_};
     if (scores != nullptr) one.s = scores + run.packed * H_;
     one.v = c.v + run.packed * c.V;
-    one.read.count = live_end - run.live;
-    if (live.all()) return one;  // every row of the sequence, from 0
-    one.read.index = live.rows.data() + run.live;
-    one.start = run.row;
+    const LiveRows read = live_rows(live, run, live_end);
+    one.read = read.rows;
+    one.start = read.start;
     return one;
   }
 

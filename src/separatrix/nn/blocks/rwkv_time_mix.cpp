@@ -96,11 +96,6 @@ class RwkvTimeMix final : public Plain<RwkvTimeMix, RecurrentBlock> {
     if (!live.all()) gather_rows({n, live.rows.data()}, D, dy, k.dy);
     product_backward(n, c.gated, w.output, live.all() ? dy : k.dy, dw.output, k.dgated);
 
-    if (n < rows) {  // rows that are not read
-      std::fill_n(k.dk, rows * D, 0.0F);
-      std::fill_n(k.dv, rows * D, 0.0F);
-      std::fill_n(k.dpast, 2 * rows * D, 0.0F);
-    }
     for_live_runs(s, live, [&](const Run& run) {
       const Index packed = run.packed * D, first = run.live * D;
       wkv_read_backward(
@@ -109,10 +104,12 @@ class RwkvTimeMix final : public Plain<RwkvTimeMix, RecurrentBlock> {
     });
     decays(D, w.time_decay, k.decay);
     std::fill_n(k.ddecay, D, 0.0F);
-    for_prefixes(s, live, [&](const Run& run, Index) {
+    for_prefixes(s, live, [&](const Run& run, Index live_end) {
       const Index packed = run.packed * D;
-      wkv_scan_backward(at(c, run, D), k.decay,
-                        {k.dpast + 2 * packed, k.dk + packed, k.dv + packed, k.ddecay});
+      const LiveRows read = live_rows(live, run, live_end);
+      wkv_scan_backward(
+          at(c, run, D), k.decay,
+          {read.rows, read.start, k.dpast + 2 * packed, k.dk + packed, k.dv + packed, k.ddecay});
     });
     multiply(D, k.decay, k.ddecay);  // the derivative of -e^time_decay is itself
     add(D, k.ddecay, dw.time_decay);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "separatrix/kernels/kernels.h"
 #include "separatrix/nn/block.h"
 
 // A recurrence that runs sequence by sequence needs of each the rows up to its last live one.
@@ -39,6 +40,17 @@ void for_live_runs(Shape s, Live live, const F& f) {
       f(Run{row, end - begin, prefix.packed + row - prefix.row, begin});
     }
   });
+}
+
+/// The live rows of a prefix as kernels take them: row `start` of the list is its first position.
+struct LiveRows {
+  Rows rows;
+  Index start = 0;
+};
+inline LiveRows live_rows(Live live, const Run& prefix, Index live_end) {
+  const Index n = live_end - prefix.live;
+  if (live.all()) return {{n, nullptr}, 0};
+  return {{n, live.rows.data() + prefix.live}, prefix.row};
 }
 
 inline Index packed_rows(Shape s, Live live) {
