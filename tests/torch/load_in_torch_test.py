@@ -179,6 +179,13 @@ class LoadInTorch(unittest.TestCase):
             for activation in ("tanh", "relu") for residual in (True, False)]
         specs += [{"norm": "none", "layers": [{"block": block, "config": {
             "state_format": "int4", "state_range": 1.5}}]} for block in ("lstm", "rnn")]
+        specs += [{"norm": "rms", "layers": [{"block": block, "config": config}]} for block, config in (
+            ("conv", {"kernel": 3, "activation": "silu", "bias": False}),
+            ("conv", {"state_format": "int4", "state_range": 2}),
+            ("mamba", {"eigenvalues": "signed", "expand": 3, "d_state": 5, "dt_rank": 2}),
+            ("mamba", {"state_format": "int4", "expand": 1, "d_state": 2}),
+            ("s4d", {"form": "recurrence", "d_state": 6}), ("s4d", {"state_format": "int4", "d_state": 4}),
+            ("dss", {"kernel": "softmax", "length": 20, "d_state": 5}))]
         for number, spec in enumerate(specs):
             path = os.path.join(FOLDER.name, f"{number}.yaml")
             pathlib.Path(path).write_text(json.dumps({"d_model": 8, **spec}))
