@@ -194,6 +194,13 @@ class LoadInTorch(unittest.TestCase):
             ("linear_attention", {"feature_map": "taylor", "state_format": "float16"}),
             ("delta_net", {"negative_eigenvalues": True, "state_format": "float16"}),
             ("gated_delta_net", {"output_gate": False})]]
+        specs += [{"norm": "rms", "layers": [{"block": block, "config": config}]} for block, config in (
+            ("conv", {"kernel": 3, "activation": "silu", "bias": False}),
+            ("conv", {"state_format": "int4", "state_range": 2}),
+            ("mamba", {"eigenvalues": "signed", "expand": 3, "d_state": 5, "dt_rank": 2}),
+            ("mamba", {"state_format": "int4", "expand": 1, "d_state": 2}),
+            ("s4d", {"form": "recurrence", "d_state": 6}), ("s4d", {"state_format": "int4", "d_state": 4}),
+            ("dss", {"kernel": "softmax", "length": 20, "d_state": 5}))]
         for number, spec in enumerate(specs):
             path = os.path.join(FOLDER.name, f"{number}.yaml")
             pathlib.Path(path).write_text(json.dumps({"d_model": 8, **spec}))

@@ -112,26 +112,22 @@ struct Chunk {
 template <bool kSigned>
 HWY_INLINE void recompute(const SelectiveScan& s, const Chunk& c, Index k, Index count,
                           const float* first, const float* last) {
+  const Floats d;
   const Index E = s.E, N = s.N, L = lanes();
-  for (Index n = 0; n < N; ++n)
-    hn::StoreU(load(first + n * E + k, count), Floats(), c.states + n * L);
-  for (Index t = c.begin; t < c.end; ++t) {
+  float *a = c.decays, *h = c.states;
+  for (Index n = 0; n < N; ++n) hn::StoreU(load(first + n * E + k, count), d, h + n * L);
+  for (Index t = c.begin; t < c.end; ++t, a += N * L, h += N * L) {
     const Vec dt = load(s.dt + t * E + k, count);
     const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
-    const float* B = s.B + t * s.ld;
-    float* a = c.decays + (t - c.begin) * N * L;
-    float* h = c.states + (t - c.begin) * N * L;
-    for (Index n = 0; n < N; ++n) {
-      const Vec factor = decay<kSigned>(hn::Mul(dt, load(s.rate + n * E + k, count)));
-      hn::StoreU(factor, Floats(), a + n * L);
-      if (t + 1 == c.end) continue;
-      const Vec moved =
-          hn::MulAdd(factor, hn::LoadU(Floats(), h + n * L), hn::Mul(dtu, hn::Set(Floats(), B[n])));
-      hn::StoreU(moved, Floats(), h + (N + n) * L);
+    const float *B = s.B + t * s.ld, *rate = s.rate + k;
+    for (Index n = 0; n < N; ++n, rate += E) {
+      const Vec factor = decay<kSigned>(hn::Mul(dt, load(rate, count)));
+      hn::StoreU(factor, d, a + n * L);
+      hn::StoreU(hn::MulAdd(factor, hn::LoadU(d, h + n * L), hn::Mul(dtu, hn::Set(d, B[n]))), d,
+                 h + (N + n) * L);
     }
   }
-  float* h = c.states + (c.end - c.begin) * N * L;
-  for (Index n = 0; n < N; ++n) hn::StoreU(load(last + n * E + k, count), Floats(), h + n * L);
+  for (Index n = 0; n < N; ++n) hn::StoreU(load(last + n * E + k, count), d, h + n * L);
 }
 
 /// What one step adds up over its states.
@@ -147,25 +143,28 @@ HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Ind
   const Index E = s.E, N = s.N, L = lanes(), at = (t - c.begin) * N * L;
   const Vec dt = load(s.dt + t * E + k, count);
   const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
-  const float *B = s.B + t * s.ld, *C = s.C + t * s.ld;
+  // Copies, because the stores below might, for all the compiler knows, change the originals.
+  const float *B = s.B + t * s.ld, *C = s.C + t * s.ld, *rate = s.rate + k;
+  const float *decays = c.decays + at, *states = c.states + at;
+  float *dB = c.dB + at, *dC = c.dC + at, *carried = c.g;
+  drate += k;
   StepSums sums{hn::Zero(d), hn::Zero(d)};
-  for (Index n = 0; n < N; ++n) {
-    const Index here = at + n * L;
-    const Vec a = hn::LoadU(d, c.decays + here), h = hn::LoadU(d, c.states + here);
-    Vec g = hn::LoadU(d, c.g + n * L);
+  for (Index n = 0; n < N; ++n, rate += E, drate += E) {
+    const Index here = n * L;
+    const Vec a = hn::LoadU(d, decays + here);
+    Vec g = hn::LoadU(d, carried + here);
     if constexpr (kOutput) {
       g = hn::MulAdd(hn::Set(d, C[n]), dy, g);
-      const Vec after = hn::LoadU(d, c.states + here + N * L);
-      hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, c.dC + here)), d, c.dC + here);
+      const Vec after = hn::LoadU(d, states + here + N * L);
+      hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, dC + here)), d, dC + here);
     }
-    hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, c.dB + here)), d, c.dB + here);
-    const Vec slope = kSigned ? hn::Add(a, hn::Set(d, 1.0F)) : a;
-    const Vec q = hn::Mul(g, hn::Mul(slope, h));
-    sums.drate = hn::MulAdd(load(s.rate + n * E + k, count), q, sums.drate);
+    hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, dB + here)), d, dB + here);
+    const Vec moved = hn::Mul(a, g);
+    hn::StoreU(moved, d, carried + here);
+    const Vec q = hn::Mul(kSigned ? hn::Add(moved, g) : moved, hn::LoadU(d, states + here));
+    sums.drate = hn::MulAdd(load(rate, count), q, sums.drate);
     sums.dinput = hn::MulAdd(hn::Set(d, B[n]), g, sums.dinput);
-    float* dr = drate + n * E + k;
-    store(hn::MulAdd(dt, q, load(dr, count)), dr, count);
-    hn::StoreU(hn::Mul(a, g), d, c.g + n * L);
+    store(hn::MulAdd(dt, q, load(drate, count)), drate, count);
   }
   return sums;
 }
@@ -240,6 +239,28 @@ void selective_scan_backward_target(const SelectiveScan& s, const float* dy,
   s.signed_decay ? scan_backward<true>(s, dy, out) : scan_backward<false>(s, dy, out);
 }
 
+/// log(1 + e) = 2 atanh(e / (2 + e)) for 0 <= e <= 1: the series, whose argument is at most 1/3,
+/// leaves 2e-8.
+HWY_INLINE Vec log_one_plus(Vec e) {
+  const Floats d;
+  const Vec s = hn::Div(e, hn::Add(e, hn::Set(d, 2.0F))), z = hn::Mul(s, s);
+  Vec p = hn::Set(d, 2.0F / 13);
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F / 11));
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F / 9));
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F / 7));
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F / 5));
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F / 3));
+  p = hn::MulAdd(p, z, hn::Set(d, 2.0F));
+  return hn::Mul(p, s);
+}
+
+void scan_rates_target(Index n, float* x) {
+  for_vectors(n, [=](Index i, Index count) HWY_ATTR {
+    const Vec log2_e = hn::Set(Floats(), -std::numbers::log2e_v<float>);
+    store(hn::Mul(log2_e, exp_of(load(x + i, count))), x + i, count);
+  });
+}
+
 void bias_softplus_target(Index M, Index N, const float* bias, float* x, float* y) {
   const Floats d;
   const Vec one = hn::Set(d, 1.0F);
@@ -250,7 +271,7 @@ void bias_softplus_target(Index M, Index N, const float* bias, float* x, float* 
       const Vec e = exp_of(hn::Neg(hn::Abs(a)));
       const Vec s = hn::Div(one, hn::Add(one, e));
       store(hn::IfThenElse(hn::Lt(a, hn::Zero(d)), hn::Mul(e, s), s), in + k, n);
-      store(hn::Add(hn::Max(hn::Zero(d), a), hn::Log1p(d, e)), out + k, n);
+      store(hn::Add(hn::Max(hn::Zero(d), a), log_one_plus(e)), out + k, n);
     });
   }
 }
@@ -265,6 +286,7 @@ namespace separatrix {
 HWY_EXPORT(selective_scan_target);
 HWY_EXPORT(selective_scan_backward_target);
 HWY_EXPORT(bias_softplus_target);
+HWY_EXPORT(scan_rates_target);
 
 Index kept_states(Index T, Index chunk) { return (T + chunk - 1) / chunk + 1; }
 
@@ -279,6 +301,10 @@ void selective_scan(const SelectiveScan& s, float* y) {
 void selective_scan_backward(const SelectiveScan& s, const float* dy,
                              const SelectiveScanGradients& out) {
   HWY_DYNAMIC_DISPATCH(selective_scan_backward_target)(s, dy, out);
+}
+void scan_rates(Index E, Index N, const float* A_log, float* rate) {
+  transpose(E, N, A_log, N, rate, E);
+  HWY_DYNAMIC_DISPATCH(scan_rates_target)(E * N, rate);
 }
 void bias_softplus(Index M, Index N, const float* bias, float* x, float* y) {
   HWY_DYNAMIC_DISPATCH(bias_softplus_target)(M, N, bias, x, y);

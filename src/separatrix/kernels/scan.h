@@ -45,6 +45,9 @@ Index selective_scan_work(Index E, Index N, Index chunk);
 void selective_scan_backward(const SelectiveScan& s, const float* dy,
                              const SelectiveScanGradients& out);
 
+/// rate [N, E] = -e^A_log / ln 2, A_log [E, N]: then 2^(dt rate) = exp(dt A) with A = -e^A_log.
+void scan_rates(Index E, Index N, const float* A_log, float* rate);
+
 /// y = log(1 + e^(x + bias)) and, in place, x = its derivative 1 / (1 + e^-(x + bias)), [M, N].
 /// Error <= 6 ulp.
 void bias_softplus(Index M, Index N, const float* bias, float* x, float* y);

@@ -10,8 +10,9 @@
 namespace separatrix {
 namespace {
 
-/// From here on the convolution with K, quadratic in the length, is slower than the recurrence.
-constexpr Index kLongestConvolution = 512;
+/// Up to so many positions per mode the convolution with K, quadratic in the length, is measured to
+/// be faster than the recurrence, whose steps take some ten operations per mode.
+constexpr Index kConvolutionPerMode = 32;
 
 DiagonalModes view_of(Index C, Index M, const float* planes) {
   const auto plane = [&](Index k) { return planes + k * M * C; };
@@ -36,16 +37,16 @@ DiagonalSystem::DiagonalSystem(const DiagonalConfig& config) : format_(config) {
                 "use form auto or recurrence with this state_format");
 }
 
-bool DiagonalSystem::convolves(Index T) const {
+bool DiagonalSystem::convolves(Index T, Index M) const {
   if (form_ != Form::automatic) return form_ == Form::convolution;
-  return format_.is_float32() && T <= kLongestConvolution;
+  return format_.is_float32() && T <= kConvolutionPerMode * M;
 }
 
 DiagonalSystem::Cache::Cache(const DiagonalSystem& system, Shape s, Index M, float* base) {
   const auto take = [&](Index n) { return slice(base, end, n); };
   modes = take(6 * M * s.D);
-  kernel = take(system.convolves(s.T) ? s.T * s.D : 0);
-  states = take(system.convolves(s.T) ? 0 : s.B * system.kept(s.T) * 2 * M * s.D);
+  kernel = take(system.convolves(s.T, M) ? s.T * s.D : 0);
+  states = take(system.convolves(s.T, M) ? 0 : s.B * system.kept(s.T) * 2 * M * s.D);
 }
 
 DiagonalSystem::Scratch::Scratch(const DiagonalSystem& system, Shape s, Index M, float* base) {
@@ -62,26 +63,26 @@ double DiagonalSystem::flops(Shape s, Index M, Live outputs) const {
   Index longest = 0;
   for_each_sequence(s, outputs, [&](const LiveSequence& q) {
     longest = std::max(longest, q.steps);
-    if (convolves(s.T))
+    if (convolves(s.T, M))
       for (Index i = 0; i < q.n_live; ++i) sum += 2 * C * double(q.time(i) + 1);
     else
       sum += C * double(M) * double(12 * q.steps + 4 * q.n_live);
   });
-  return convolves(s.T) ? sum + 10 * C * double(M) * double(longest) : sum;
+  return convolves(s.T, M) ? sum + 10 * C * double(M) * double(longest) : sum;
 }
 
 void DiagonalSystem::forward(Shape s, Index M, Live live, const float* D, const float* u, float* y,
                              Slots m) const {
   const Cache c(*this, s, M, m.cache);
   const DiagonalModes modes = view_of(s.D, M, c.modes);
-  if (convolves(s.T)) {
+  if (convolves(s.T, M)) {
     diagonal_kernel(modes, live_steps(s, live), c.kernel);
     add(s.D, D, c.kernel);  // D u_t is the newest tap's
   }
   for_each_sequence(s, live, [&](const LiveSequence& q) {
     const float* in = u + q.origin * s.D;
     const Index origin = q.live == nullptr ? 0 : q.origin;
-    if (convolves(s.T)) {
+    if (convolves(s.T, M)) {
       long_conv({q.steps, s.D, c.kernel, in, {q.n_live, q.live}, origin}, y);
     } else {
       float* states = c.states + q.origin / s.T * kept(s.T) * 2 * M * s.D;
@@ -108,12 +109,12 @@ void DiagonalSystem::backward(Shape s, Index M, Live live, const float* D, const
   const DiagonalGradients gradients{
       {plane(0), plane(1)}, {plane(2), plane(3)}, {plane(4), plane(5)}};
   const Index longest = live_steps(s, live);
-  if (convolves(s.T)) std::fill_n(k.dkernel, longest * s.D, 0.0F);
+  if (convolves(s.T, M)) std::fill_n(k.dkernel, longest * s.D, 0.0F);
   for_each_sequence(s, live, [&](const LiveSequence& q) {
     const float* in = u + q.origin * s.D;
     float* din = du + q.origin * s.D;
     const Index origin = q.live == nullptr ? 0 : q.origin;
-    if (convolves(s.T)) {
+    if (convolves(s.T, M)) {
       long_conv_backward({q.steps, s.D, c.kernel, in, {q.n_live, q.live}, origin}, dy, din,
                          k.dkernel);
     } else {
@@ -129,7 +130,7 @@ void DiagonalSystem::backward(Shape s, Index M, Live live, const float* D, const
     }
     dy += q.n_live * s.D;
   });
-  if (!convolves(s.T)) return;
+  if (!convolves(s.T, M)) return;
   add(s.D, k.dkernel, dD);
   diagonal_kernel_backward(modes, longest, k.dkernel, gradients);
 }

@@ -129,7 +129,7 @@ class DiagonalSystem {
     Index end = 0;
     Scratch(const DiagonalSystem& system, Shape s, Index M, float* base);
   };
-  bool convolves(Index T) const;
+  bool convolves(Index T, Index M) const;
   Index chunk() const { return format_.is_float32() ? 32 : 1; }
   Index kept(Index T) const { return (T + chunk() - 1) / chunk() + 1; }
   DiagonalModes view(Shape s, Index M, const float* modes) const;

@@ -75,12 +75,6 @@ class Mamba final : public Plain<Mamba, RecurrentBlock> {
   }
   using Weights = MambaTensors<const float>;
 
-  /// rate [N, e] = A^T / ln 2, so that exp(dt A) = 2^(dt rate).
-  static void rates(const MambaSizes& z, const float* A_log, float* rate) {
-    for (Index i = 0; i < z.e; ++i)
-      for (Index n = 0; n < z.N; ++n)
-        rate[n * z.e + i] = -std::exp(A_log[i * z.N + n]) * std::numbers::log2e_v<float>;
-  }
   CausalConv convolution(const MambaSizes& z, Index T, const Weights& w,
                          const MambaCache& c) const {
     CausalConv conv{.T = T, .C = z.e, .K = z.K, .w = w.conv1d, .bias = w.conv1d_bias};
@@ -167,7 +161,7 @@ void Mamba::forward(Shape s, Live live, const float* x, float* y, Slots m) const
   const Index d = z.d, e = z.e;
   const Weights w(m.w, z);
   const MambaScratch k = scratch(s, m.scratch);
-  rates(z, w.A_log, k.rate);
+  scan_rates(e, z.N, w.A_log, k.rate);
   for_each_sequence(s, live, [&](const LiveSequence& q) {
     const Index T = q.steps, n = q.n_live;
     const MambaCache c = cache(s, m.cache + q.origin / s.T * cache(s, nullptr).end);
@@ -206,7 +200,7 @@ void Mamba::backward(Shape s, Live live, const float* x, const float* dy, float*
   const Weights w(m.w, z);
   const MambaTensors<float> dw(m.dw, z);
   const MambaScratch k = scratch(s, m.scratch);
-  rates(z, w.A_log, k.rate);
+  scan_rates(e, z.N, w.A_log, k.rate);
   std::fill_n(k.drate, z.N * e, 0.0F);
   for_each_sequence(s, live, [&](const LiveSequence& q) {
     const Index T = q.steps, n = q.n_live;
