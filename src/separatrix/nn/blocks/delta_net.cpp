@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "separatrix/base/rng.h"
 #include "separatrix/kernels/conv.h"
+#include "separatrix/nn/blocks/delta_gates.h"
 #include "separatrix/nn/blocks/head_output.h"
 #include "separatrix/nn/blocks/matrix_state_plain.h"
 
@@ -83,7 +83,7 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
         std::copy_n(tmp.dq + from.time(i) * z.qk(), z.qk(), c.long_q + i * z.qk());
       normalize_rows(length(n, z, true), c.long_q, c.q, c.length_q);
       normalize_rows(length(steps, z, false), c.long_k, c.k, c.length_k);
-      gates(steps, D, xs, w, c);
+      gates(w).forward(steps, D, xs, of(c));
       recurrence(z, [&](const auto& state) {
         state.forward(input(rows, z, c), c.o, c.states, tmp.state);
       });
@@ -126,7 +126,8 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
 
       const float* xs = x + rows.origin * D;
       float* dxs = dx + rows.origin * D;
-      gates_backward(steps, D, xs, w, c, tmp, dw, dxs);
+      gates(w).backward(steps, D, xs, of(c), {tmp.de_e, tmp.dlog_decay},
+                        {dw.b, dw.a, dw.A_log, dw.dt_bias, dxs});
       normalize_rows_backward(length(steps, z, false), c.long_k, c.length_k, tmp.dk, tmp.dk);
       normalize_rows_backward(length(n, z, true), c.long_q, c.length_q, tmp.dq_live, tmp.dq_live);
       const LiveSequence from = queried(rows);
@@ -220,6 +221,12 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
   }
   bool output_gate() const { return config_.output_gate; }
   const float* gate(const Cache& c) const { return output_gate() ? c.g : nullptr; }
+  DeltaGates gates(const Params<float>& w) const {
+    return {config_.n_heads, float(most_beta()), kGated, w.b, w.a, w.A_log, w.dt_bias};
+  }
+  static DeltaGates::Values of(const Cache& c) {
+    return {c.beta, c.softplus_input, c.log_decay, c.decay};
+  }
   double most_beta() const { return config_.negative_eigenvalues ? 2 : 1; }
   HeadOutput output(const MatrixStateSizes& z, const Params<float>& w) const {
     return {z.H, z.dv, float(config_.norm_epsilon), w.norm};
@@ -279,37 +286,6 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
     project_backward(size.M, size.N, f.x, f.w, size.K, tmp.d_in, out.dw, out.dx);
   }
 
-  /// beta and g of all steps.
-  void gates(Index steps, Index D, const float* x, const Params<float>& w, const Cache& c) const {
-    const Index H = config_.n_heads;
-    project(steps, D, x, w.b, H, c.beta);
-    for (Index i = 0; i < steps * H; ++i)
-      c.beta[i] = float(most_beta()) / (1 + std::exp(-c.beta[i]));
-    if (!kGated) return;
-    project(steps, D, x, w.a, H, c.softplus_input);
-    for (Index i = 0; i < steps * H; ++i) {
-      const float z = c.softplus_input[i] += w.dt_bias[i % H];
-      const float softplus = std::max(z, 0.0F) + std::log1p(std::exp(-std::fabs(z)));
-      c.log_decay[i] = -std::exp(w.A_log[i % H]) * softplus;
-      c.decay[i] = std::exp(c.log_decay[i]);
-    }
-  }
-  /// From de . e, which is beta times the gradient of beta, and from the gradient of log g.
-  void gates_backward(Index steps, Index D, const float* x, const Params<float>& w, const Cache& c,
-                      const Scratch& tmp, const Params<float, float*>& dw, float* dx) const {
-    const Index H = config_.n_heads;
-    for (Index i = 0; i < steps * H; ++i) tmp.de_e[i] *= 1 - c.beta[i] / float(most_beta());
-    project_backward(steps, D, x, w.b, H, tmp.de_e, dw.b, dx);
-    if (!kGated) return;
-    for (Index i = 0; i < steps * H; ++i) {
-      const float d = tmp.dlog_decay[i], z = c.softplus_input[i];
-      dw.A_log[i % H] += d * c.log_decay[i];
-      tmp.dlog_decay[i] = -d * std::exp(w.A_log[i % H]) / (1 + std::exp(-z));
-      dw.dt_bias[i % H] += tmp.dlog_decay[i];
-    }
-    project_backward(steps, D, x, w.a, H, tmp.dlog_decay, dw.a, dx);
-  }
-
   /// One position.
   template <class S, class W>
   std::vector<S> advance(const Params<W>& w, S* state, const std::vector<S>& x) const;
@@ -344,18 +320,8 @@ std::vector<ParamSpec> DeltaNet<kGated>::params(Index D) const {
                                  normal("b", D, z.H)};
   if (kGated) {
     list.push_back(normal("a", D, z.H));
-    ParamSpec A_log{"A_log", {z.H}, Init::drawn}, dt_bias{"dt_bias", {z.H}, Init::drawn};
-    A_log.draw = [](LayerPlace, Rng& rng, std::span<float> values) {  // A uniform in (0, 16]
-      for (float& v : values) v = float(std::log(16 * (1 - rng.uniform())));
-    };
-    dt_bias.draw = [](LayerPlace, Rng& rng, std::span<float> values) {
-      for (float& v : values) {  // softplus(v) log-uniform in [1e-3, 1e-1]
-        const double dt = std::max(std::exp(std::log(1e-3) + std::log(1e2) * rng.uniform()), 1e-4);
-        v = float(dt + std::log(-std::expm1(-dt)));
-      }
-    };
-    list.push_back(A_log);
-    list.push_back(dt_bias);
+    list.push_back({"A_log", {z.H}, Init::drawn, 0, draw_A_log});
+    list.push_back({"dt_bias", {z.H}, Init::drawn, 0, draw_dt_bias});
   }
   if (output_gate()) list.push_back(normal("g", D, z.vv()));
   list.push_back({"norm", {z.dv}, Init::ones});

@@ -86,7 +86,7 @@ class Head {
         e_(z.delta ? e + h * z.dv : v_),
         states_(states + h * z.dk * z.dv),
         s_(scratch) {
-    if (in.decay_step == 0) set_decays(0, std::min(kChunk, in.rows.steps));
+    if (in.decay_step == 0) set_constant_decay(std::min(kChunk, in.rows.steps));
   }
 
   void forward(float* o, float* e, float* states) {
@@ -143,10 +143,27 @@ class Head {
     total_ = s_.entry[len_ - 1];
   }
 
+  /// D(i, j) = g^(i-j): one row of powers, shifted.
+  void set_constant_decay(Index len) {
+    const double log_decay = in_.log_decay == nullptr ? 0 : double(in_.log_decay[h_]);
+    float powers[kChunk + 1];
+    for (Index i = 0; i <= len; ++i) powers[i] = float(double(i) * log_decay);
+    if (log_decay == 0)
+      std::fill_n(powers, len + 1, 1.0F);
+    else
+      exponentials(len + 1, powers);
+    for (Index i = 0; i < len; ++i) {
+      float* row = s_.mask + i * kChunk;
+      std::reverse_copy(powers, powers + i + 1, row);
+      std::fill(row + i + 1, row + kChunk, 0.0F);
+      s_.entry[i] = powers[i + 1];
+    }
+  }
+
   void set_decays(Index a, Index len) {
     double sums[kChunk], sum = 0;  // of the logarithms; double, because they are subtracted
     for (Index i = 0; i < len; ++i) {
-      if (in_.log_decay != nullptr) sum += double(in_.log_decay[(a + i) * in_.decay_step + h_]);
+      sum += double(in_.log_decay[(a + i) * in_.decay_step + h_]);
       sums[i] = sum;
       s_.entry[i] = float(sum);
     }

@@ -225,20 +225,31 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
 };
 
 void Retention::fill_turns(Index T, const MatrixStateSizes& z, const Scratch& tmp) {
+  constexpr Index kTogether = 8;  // pairs, so that their chains of products overlap
   for (Index h = 0; h < z.H; ++h) tmp.log_decay[h] = float(std::log(gamma(h)));
-  for (Index i = 0; i < z.dk; ++i) {
-    const bool turned = (i ^ 1) < z.dk;
-    const double angle = turned ? theta<double>(i, z.dk) : 0;
-    // The powers of e^(i theta), one after the other: an error of 1e-16 a position.
-    const double re = std::cos(angle), im = std::sin(angle), sign = i % 2 == 0 ? -1 : 1;
-    double cos = 1, sin = 0;
-    for (Index t = 0; t < std::max<Index>(T, 2); ++t) {
-      tmp.cos[t * z.dk + i] = float(cos);
-      tmp.sin[t * z.dk + i] = float(sign * sin);
-      const double next = cos * re - sin * im;
-      sin = sin * re + cos * im;
-      cos = next;
+  for (Index begin = 0; begin < z.dk; begin += 2 * kTogether) {
+    const Index pairs = std::min(kTogether, (z.dk - begin + 1) / 2);
+    double re[kTogether], im[kTogether], cos[kTogether], sin[kTogether];
+    for (Index j = 0; j < pairs; ++j) {
+      const Index i = begin + 2 * j;
+      const double angle = i + 1 < z.dk ? theta<double>(i, z.dk) : 0;
+      re[j] = std::cos(angle), im[j] = std::sin(angle);
+      cos[j] = 1, sin[j] = 0;
     }
+    // The powers of e^(i theta), one after the other: an error of 1e-16 a position.
+    for (Index t = 0; t < std::max<Index>(T, 2); ++t)
+      for (Index j = 0; j < pairs; ++j) {
+        const Index i = begin + 2 * j, at = t * z.dk + i;
+        tmp.cos[at] = float(cos[j]);
+        tmp.sin[at] = -float(sin[j]);
+        if (i + 1 < z.dk) {
+          tmp.cos[at + 1] = float(cos[j]);
+          tmp.sin[at + 1] = float(sin[j]);
+        }
+        const double next = cos[j] * re[j] - sin[j] * im[j];
+        sin[j] = sin[j] * re[j] + cos[j] * im[j];
+        cos[j] = next;
+      }
   }
 }
 
