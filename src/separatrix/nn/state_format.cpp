@@ -6,6 +6,7 @@
 
 #include "separatrix/base/error.h"
 #include "separatrix/base/names.h"
+#include "separatrix/kernels/round.h"
 
 namespace separatrix {
 namespace {
@@ -62,8 +63,18 @@ double StateFormat::rounded(double x) const {
 }
 
 void StateFormat::round(Index n, float* x) const {
-  if (is_float32()) return;
-  for (Index i = 0; i < n; ++i) x[i] = float(rounded(double(x[i])));
+  switch (kind_) {
+    case Kind::float32:
+      return;
+    case Kind::bfloat16:
+      return round_to_bfloat16(n, x);
+    case Kind::float16:
+      return round_to_float16(n, x);
+    case Kind::integer:
+      return round_to_grid(n, range_, largest_, x);
+    case Kind::bit:
+      return round_to_bit(n, x);
+  }
 }
 
 }  // namespace separatrix
