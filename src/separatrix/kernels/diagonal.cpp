@@ -97,15 +97,26 @@ void diagonal_kernel_backward_target(const DiagonalModes& s, Index T, const floa
 
 constexpr int kRows = 8;  // outputs side by side: each p is loaded once for all of them
 
-/// out[i + r] (=|+=) sum over k of p[k] q[i + r - k] (kBack) or q[i + r + k], for r < R and 0 <=
-/// the index of q < T; p, q, out [T, C], of which n channels. First the k that all R have, then the
+/// out[i] (=|+=) sum over k of p[k] q[i - k] (kBack) or q[i + k], 0 <= the index of q < T; p, q,
+/// out [T, C].
+struct Convolution {
+  Index T, C;
+  const float *p, *q;
+  bool accumulate;
+  float* out;
+};
+
+/// out[i] .. out[i + R - 1] of n channels from `first`: first the k that all R have, then the
 /// triangle.
 template <bool kBack, int R>
-HWY_INLINE void convolve_rows(Index T, Index C, const float* p, const float* q, Index i, Index n,
-                              bool accumulate, float* out) {
+HWY_INLINE void convolve_rows(const Convolution& c, Index i, Index first, Index n) {
+  const Index C = c.C;
+  const float *p = c.p + first, *q = c.q + first;
+  float* out = c.out + first;
   Vec sum[R];
-  for (int r = 0; r < R; ++r) sum[r] = accumulate ? load(out + (i + r) * C, n) : hn::Zero(Floats());
-  const Index common = kBack ? i + 1 : T - i - (R - 1);
+  for (int r = 0; r < R; ++r)
+    sum[r] = c.accumulate ? load(out + (i + r) * C, n) : hn::Zero(Floats());
+  const Index common = kBack ? i + 1 : c.T - i - (R - 1);
   for (Index k = 0; k < common; ++k) {
     const Vec pk = load(p + k * C, n);
     const float* at = q + (kBack ? i - k : i + k) * C;
@@ -121,19 +132,17 @@ HWY_INLINE void convolve_rows(Index T, Index C, const float* p, const float* q, 
 }
 
 template <bool kBack>
-HWY_INLINE void convolve(Index T, Index C, const float* p, const float* q, bool accumulate,
-                         float* out) {
-  for_vectors(C, [&](Index k, Index n) HWY_ATTR {
+HWY_INLINE void convolve(const Convolution& c) {
+  for_vectors(c.C, [&](Index first, Index n) HWY_ATTR {
     Index i = 0;
-    for (; i + kRows <= T; i += kRows)
-      convolve_rows<kBack, kRows>(T, C, p + k, q + k, i, n, accumulate, out + k);
-    for (; i < T; ++i) convolve_rows<kBack, 1>(T, C, p + k, q + k, i, n, accumulate, out + k);
+    for (; i + kRows <= c.T; i += kRows) convolve_rows<kBack, kRows>(c, i, first, n);
+    for (; i < c.T; ++i) convolve_rows<kBack, 1>(c, i, first, n);
   });
 }
 
 void long_conv_target(const LongConv& s, float* y) {
   if (s.outputs.index == nullptr && s.outputs.count == s.T)
-    return convolve<true>(s.T, s.C, s.K, s.u, false, y);
+    return convolve<true>({s.T, s.C, s.K, s.u, false, y});
   for (Index i = 0; i < s.outputs.count; ++i)
     for_vectors(s.C, [&](Index k, Index n) HWY_ATTR {
       const Index t = s.outputs[i] - s.origin;
@@ -146,8 +155,8 @@ void long_conv_target(const LongConv& s, float* y) {
 
 void long_conv_backward_target(const LongConv& s, const float* dy, float* du, float* dK) {
   if (s.outputs.index == nullptr && s.outputs.count == s.T) {
-    convolve<false>(s.T, s.C, s.K, dy, true, du);  // du_t = sum_l K_l dy_{t+l}
-    convolve<false>(s.T, s.C, s.u, dy, true, dK);  // dK_l = sum_t u_t dy_{t+l}
+    convolve<false>({s.T, s.C, s.K, dy, true, du});  // du_t = sum_l K_l dy_{t+l}
+    convolve<false>({s.T, s.C, s.u, dy, true, dK});  // dK_l = sum_t u_t dy_{t+l}
     return;
   }
   for (Index i = 0; i < s.outputs.count; ++i)
@@ -172,14 +181,17 @@ struct NextOutput {
   bool at(Index t) const { return i < s.outputs.count && s.outputs[i] - s.origin == t; }
 };
 
-/// One mode over one chunk: f(t, s_t) for each step; -> the last state.
+/// Steps [begin, end) of mode m of n channels from k.
+struct Walk {
+  Index begin, end, m, k, n;
+};
+/// f(t, s_t) for each step; -> the last state.
 template <class F>
-HWY_INLINE ComplexVec walk(const DiagonalScan& s, Index begin, Index end, Index m, Index k,
-                           Index count, ComplexVec state, F f) {
-  const Index at = m * s.modes.C + k;
-  const ComplexVec a = load(s.modes.a, at, count), b = load(s.modes.b, at, count);
-  for (Index t = begin; t < end; ++t) {
-    const Vec u = load(s.u + t * s.modes.C + k, count);
+HWY_INLINE ComplexVec walk(const DiagonalScan& s, Walk w, ComplexVec state, F f) {
+  const Index at = w.m * s.modes.C + w.k;
+  const ComplexVec a = load(s.modes.a, at, w.n), b = load(s.modes.b, at, w.n);
+  for (Index t = w.begin; t < w.end; ++t) {
+    const Vec u = load(s.u + t * s.modes.C + w.k, w.n);
     state = multiply_add(a, state, {hn::Mul(b.re, u), hn::Mul(b.im, u)});
     f(t, state);
   }
@@ -201,7 +213,7 @@ void diagonal_scan_target(const DiagonalScan& s, float* y) {
         const ComplexVec c = load(s.modes.c, at, count);
         NextOutput out = first;
         const ComplexVec last = walk(
-            s, begin, end, m, k, count, load(before, at, count),
+            s, {begin, end, m, k, count}, load(before, at, count),
             [&](Index t, ComplexVec state) HWY_ATTR {
               if (!out.at(t)) return;
               float* row = y + out.i * C + k;
@@ -240,7 +252,7 @@ void diagonal_scan_backward_target(const DiagonalScan& s, const float* dy, float
                             hn::LoadU(d, states + 2 * L * step + L)};
         };
         keep(0, load(before, at, count));
-        walk(s, begin, end - 1, m, k, count, kept(0),
+        walk(s, {begin, end - 1, m, k, count}, kept(0),
              [&](Index t, ComplexVec state) HWY_ATTR { keep(t - begin + 1, state); });
         keep(end - begin, load(after, at, count));
 

@@ -60,11 +60,16 @@ HWY_INLINE Index outputs_before(const SelectiveScan& s, Index t) {
   return low;
 }
 
-/// Steps [begin, end) of channels [k, k + count); `h` [N, E] moves on.
+/// One vector of channels: count of them from k.
+struct Channels {
+  Index k, count;
+};
+
+/// Steps [begin, end) of some channels; `h` [N, E] moves on.
 template <bool kSigned>
-HWY_INLINE void advance(const SelectiveScan& s, Index begin, Index end, Index k, Index count,
-                        float* h, float* y) {
-  const Index E = s.E;
+HWY_INLINE void advance(const SelectiveScan& s, Index begin, Index end, Channels v, float* h,
+                        float* y) {
+  const Index E = s.E, k = v.k, count = v.count;
   Outputs out{s, outputs_before(s, begin)};
   for (Index t = begin; t < end; ++t) {
     const Vec dt = load(s.dt + t * E + k, count), u = load(s.u + t * E + k, count);
@@ -95,7 +100,7 @@ void scan_forward(const SelectiveScan& s, float* y) {
   for (Index begin = 0; begin < s.T; begin += s.chunk, h += size) {
     std::copy_n(h, size, h + size);
     for_vectors(s.E, [&](Index k, Index count) HWY_ATTR {
-      advance<kSigned>(s, begin, std::min(s.T, begin + s.chunk), k, count, h + size, y);
+      advance<kSigned>(s, begin, std::min(s.T, begin + s.chunk), {k, count}, h + size, y);
     });
   }
 }
@@ -110,10 +115,10 @@ struct Chunk {
 
 /// a_t and h_t of the steps of the chunk once more.
 template <bool kSigned>
-HWY_INLINE void recompute(const SelectiveScan& s, const Chunk& c, Index k, Index count,
-                          const float* first, const float* last) {
+HWY_INLINE void recompute(const SelectiveScan& s, const Chunk& c, Channels v, const float* first,
+                          const float* last) {
   const Floats d;
-  const Index E = s.E, N = s.N, L = lanes();
+  const Index E = s.E, N = s.N, L = lanes(), k = v.k, count = v.count;
   float *a = c.decays, *h = c.states;
   for (Index n = 0; n < N; ++n) hn::StoreU(load(first + n * E + k, count), d, h + n * L);
   for (Index t = c.begin; t < c.end; ++t, a += N * L, h += N * L) {
@@ -137,10 +142,10 @@ struct StepSums {
 
 /// g_t = C_t dy_t + a_{t+1} g_{t+1} and what it leaves behind in step t.
 template <bool kSigned, bool kOutput>
-HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Index k, Index count,
-                            Vec dy, float* drate) {
+HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Channels v, Vec dy,
+                            float* drate) {
   const Floats d;
-  const Index E = s.E, N = s.N, L = lanes(), at = (t - c.begin) * N * L;
+  const Index E = s.E, N = s.N, L = lanes(), at = (t - c.begin) * N * L, k = v.k, count = v.count;
   const Vec dt = load(s.dt + t * E + k, count);
   const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
   // Copies, because the stores below might, for all the compiler knows, change the originals.
@@ -171,10 +176,10 @@ HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Ind
 
 /// The steps of a chunk from the last to the first, for one vector of channels.
 template <bool kSigned>
-HWY_INLINE void retreat_chunk(const SelectiveScan& s, const Chunk& c, Index k, Index count,
-                              const float* dy, const SelectiveScanGradients& out) {
+HWY_INLINE void retreat_chunk(const SelectiveScan& s, const Chunk& c, Channels v, const float* dy,
+                              const SelectiveScanGradients& out) {
   const Floats d;
-  const Index E = s.E;
+  const Index E = s.E, k = v.k, count = v.count;
   Outputs output{s, outputs_before(s, c.end) - 1};
   Vec dskip = hn::Zero(d);
   for (Index t = c.end - 1; t >= c.begin; --t) {
@@ -186,9 +191,9 @@ HWY_INLINE void retreat_chunk(const SelectiveScan& s, const Chunk& c, Index k, I
       --output.i;
       du = hn::Mul(in, load(s.skip + k, count));
       dskip = hn::MulAdd(in, u, dskip);
-      sums = retreat<kSigned, true>(s, c, t, k, count, in, out.drate);
+      sums = retreat<kSigned, true>(s, c, t, v, in, out.drate);
     } else {
-      sums = retreat<kSigned, false>(s, c, t, k, count, du, out.drate);
+      sums = retreat<kSigned, false>(s, c, t, v, du, out.drate);
     }
     store(hn::MulAdd(dt, sums.dinput, du), out.du + t * E + k, count);
     const Vec ln2 = hn::Set(d, std::numbers::ln2_v<float>);
@@ -219,8 +224,8 @@ void scan_backward(const SelectiveScan& s, const float* dy, const SelectiveScanG
     std::fill_n(c.dB, 2 * s.chunk * block, 0.0F);
     for_vectors(s.E, [&](Index k, Index count) HWY_ATTR {
       c.g = g + k * N;
-      recompute<kSigned>(s, c, k, count, s.h + i * size, s.h + (i + 1) * size);
-      retreat_chunk<kSigned>(s, c, k, count, dy, out);
+      recompute<kSigned>(s, c, {k, count}, s.h + i * size, s.h + (i + 1) * size);
+      retreat_chunk<kSigned>(s, c, {k, count}, dy, out);
     });
     for (Index t = c.begin; t < c.end; ++t)
       for (Index n = 0; n < N; ++n) {

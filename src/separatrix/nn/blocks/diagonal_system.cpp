@@ -71,15 +71,17 @@ double DiagonalSystem::flops(Shape s, Index M, Live outputs) const {
   return convolves(s.T, M) ? sum + 10 * C * double(M) * double(longest) : sum;
 }
 
-void DiagonalSystem::forward(Shape s, Index M, Live live, const float* D, const float* u, float* y,
-                             Slots m) const {
-  const Cache c(*this, s, M, m.cache);
+void DiagonalSystem::forward(const Call& call, float* y) const {
+  const Shape s = call.s;
+  const Index M = call.M;
+  const float *D = call.D, *u = call.u;
+  const Cache c(*this, s, M, call.cache);
   const DiagonalModes modes = view_of(s.D, M, c.modes);
   if (convolves(s.T, M)) {
-    diagonal_kernel(modes, live_steps(s, live), c.kernel);
+    diagonal_kernel(modes, live_steps(s, call.live), c.kernel);
     add(s.D, D, c.kernel);  // D u_t is the newest tap's
   }
-  for_each_sequence(s, live, [&](const LiveSequence& q) {
+  for_each_sequence(s, call.live, [&](const LiveSequence& q) {
     const float* in = u + q.origin * s.D;
     const Index origin = q.live == nullptr ? 0 : q.origin;
     if (convolves(s.T, M)) {
@@ -99,18 +101,20 @@ void DiagonalSystem::forward(Shape s, Index M, Live live, const float* D, const 
   });
 }
 
-void DiagonalSystem::backward(Shape s, Index M, Live live, const float* D, const float* u,
-                              const float* dy, float* du, float* dD, Slots m) const {
-  const Cache c(*this, s, M, m.cache);
-  const Scratch k(*this, s, M, m.scratch);
+void DiagonalSystem::backward(const Call& call, const float* dy, float* du, float* dD) const {
+  const Shape s = call.s;
+  const Index M = call.M;
+  const float *D = call.D, *u = call.u;
+  const Cache c(*this, s, M, call.cache);
+  const Scratch k(*this, s, M, call.scratch);
   const DiagonalModes modes = view_of(s.D, M, c.modes);
   std::fill_n(k.gradients, 6 * M * s.D, 0.0F);
   const auto plane = [&](Index i) { return k.gradients + i * M * s.D; };
   const DiagonalGradients gradients{
       {plane(0), plane(1)}, {plane(2), plane(3)}, {plane(4), plane(5)}};
-  const Index longest = live_steps(s, live);
+  const Index longest = live_steps(s, call.live);
   if (convolves(s.T, M)) std::fill_n(k.dkernel, longest * s.D, 0.0F);
-  for_each_sequence(s, live, [&](const LiveSequence& q) {
+  for_each_sequence(s, call.live, [&](const LiveSequence& q) {
     const float* in = u + q.origin * s.D;
     float* din = du + q.origin * s.D;
     const Index origin = q.live == nullptr ? 0 : q.origin;

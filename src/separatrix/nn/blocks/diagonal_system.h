@@ -63,7 +63,7 @@ class DiagonalSystem {
   Index state_size(Index C, Index M) const { return 2 * C * M; }
   double flops(Shape s, Index M, Live outputs) const;
 
-  /// In the memory of one call: cache and scratch of `at` floats each.
+  /// Floats that one call may use.
   Index cache_size(Shape s, Index M) const { return Cache(*this, s, M, nullptr).end; }
   Index scratch_size(Shape s, Index M) const { return Scratch(*this, s, M, nullptr).end; }
   /// To be called first in forward: a, b, c of each mode, f(channel, mode) -> Mode<double>, are
@@ -83,13 +83,20 @@ class DiagonalSystem {
       }
   }
 
-  /// y [live.count, C], compact. D [C].
-  void forward(Shape s, Index M, Live live, const float* D, const float* u, float* y,
-               Slots m) const;
+  /// One call for M modes per channel.
+  struct Call {
+    Shape s;
+    Index M = 0;
+    Live live;
+    const float* D = nullptr;  ///< [C]
+    const float* u = nullptr;  ///< [B, T, C]
+    float *cache = nullptr, *scratch = nullptr;
+  };
+  /// y [live.count, C], compact.
+  void forward(const Call& call, float* y) const;
   /// dy compact; du [B, T, C] += at the rows needed, dD +=. The gradients of the modes are left in
   /// the scratch, for each_gradient.
-  void backward(Shape s, Index M, Live live, const float* D, const float* u, const float* dy,
-                float* du, float* dD, Slots m) const;
+  void backward(const Call& call, const float* dy, float* du, float* dD) const;
 
   /// f(channel, mode, gradients of a, b and c), after backward.
   template <class F>
@@ -132,7 +139,6 @@ class DiagonalSystem {
   bool convolves(Index T, Index M) const;
   Index chunk() const { return format_.is_float32() ? 32 : 1; }
   Index kept(Index T) const { return (T + chunk() - 1) / chunk() + 1; }
-  DiagonalModes view(Shape s, Index M, const float* modes) const;
   void scan_rounding(const DiagonalScan& s, float* y) const;
 
   enum class Form { automatic, convolution, recurrence };

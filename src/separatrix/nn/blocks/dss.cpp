@@ -204,7 +204,7 @@ void Dss::forward(Shape s, Live live, const float* x, float* y, Slots m) const {
   const Cache c(*this, s, n, m.cache);
   const Scratch k(*this, s, n, m.scratch);
   system_.set_modes(s, N_, c.system, [&](Index i, Index j) { return mode<double>(w, i, j); });
-  system_.forward(s, N_, live, w.D, x, c.slope, {.cache = c.system, .scratch = k.system});
+  system_.forward({s, N_, live, w.D, x, c.system, k.system}, c.slope);
   bias_activation(Activation::gelu, n, D, nullptr, c.slope, c.activated);
   float* out = live.all() ? y : k.out;
   gemm({.M = n, .N = D, .K = D}, c.activated, D, w.output, D, out, D);
@@ -225,7 +225,7 @@ void Dss::backward(Shape s, Live live, const float* x, const float* dy, float* d
        dw.output, D);
   gemm({.M = n, .N = D, .K = D, .b_transposed = true}, dout, D, w.output, D, k.dy, D);
   multiply(n * D, c.slope, k.dy);
-  system_.backward(s, N_, live, w.D, x, k.dy, dx, dw.D, {.cache = c.system, .scratch = k.system});
+  system_.backward({s, N_, live, w.D, x, c.system, k.system}, k.dy, dx, dw.D);
   system_.each_gradient(s, N_, k.system, [&](Index i, Index j, const Mode<double>& g) {
     mode_backward(w, i, j, g, dw);
   });

@@ -142,7 +142,7 @@ void S4d::forward(Shape s, Live live, const float* x, float* y, Slots m) const {
   const Cache c(*this, s, n, m.cache);
   const Scratch k(*this, s, n, m.scratch);
   system_.set_modes(s, M_, c.system, [&](Index i, Index j) { return mode<double>(w, i, j); });
-  system_.forward(s, M_, live, w.D, x, c.slope, {.cache = c.system, .scratch = k.system});
+  system_.forward({s, M_, live, w.D, x, c.system, k.system}, c.slope);
   bias_activation(Activation::gelu, n, D, nullptr, c.slope, c.activated);
   gemm({.M = n, .N = 2 * D, .K = D}, c.activated, D, w.output, 2 * D, c.glu, 2 * D);
   bias_glu(n, D, w.output_bias, c.glu, live.all() ? y : k.out);
@@ -162,7 +162,7 @@ void S4d::backward(Shape s, Live live, const float* x, const float* dy, float* d
        c.glu, 2 * D, dw.output, 2 * D);
   gemm({.M = n, .N = D, .K = 2 * D, .b_transposed = true}, c.glu, 2 * D, w.output, 2 * D, k.dy, D);
   multiply(n * D, c.slope, k.dy);
-  system_.backward(s, M_, live, w.D, x, k.dy, dx, dw.D, {.cache = c.system, .scratch = k.system});
+  system_.backward({s, M_, live, w.D, x, c.system, k.system}, k.dy, dx, dw.D);
   // A function of z = dt A and A: da/dz = a, b = (a - 1) / A.
   system_.each_gradient(s, M_, k.system, [&](Index i, Index j, const Mode<double>& g) {
     const Index at = i * M_ + j;
