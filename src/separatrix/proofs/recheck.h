@@ -16,8 +16,8 @@ std::string recheck_counterexample(const Certificate& certificate, const Subject
 /// attention that the rechecks can follow.
 std::string unlike_plain_attention(const Json& config);
 
-/// Empty, or why the model is not one plain attention layer of one head without norms whose weights are
-/// moderate numbers (below 2^16): what the rechecks of one-layer certificates can follow.
+/// Empty, or why the model is not one plain attention layer of one head without norms whose weights
+/// are moderate numbers (below 2^16): what the rechecks of one-layer certificates can follow.
 std::string unlike_one_layer(const Weights& weights);
 
 }  // namespace separatrix

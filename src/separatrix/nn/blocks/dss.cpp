@@ -25,11 +25,12 @@ void visit(V& v, DssConfig& c) {
 
 /// Diagonal state space model, DSS. N complex modes n, lambda in C^N shared by the channels; per
 /// channel a step size for the real and one for the imaginary parts, dt = exp(log_dt):
-///   z_n = dt_re Re lambda_n + i dt_im Im lambda_n                  Lambda_re, _im [N], log_dt [D,
-///   2] exp:     lambda = -exp(Lambda_re) + i Lambda_im,  b_n = (e^{z_n} - 1) / lambda_n softmax:
-///   lambda = Lambda_re + i Lambda_im,        b_n = 1 / (lambda_n sum_{l<L} e^{z_n l}) K_l = Re
-///   sum_n w_n b_n e^{z_n l},  y = K * x + D x             W [D, N, 2]: re, im of w output =
-///   gelu(y_t) W_out + bias                                W_out [D, D]
+///   z_n = dt_re Re lambda_n + i dt_im Im lambda_n        Lambda_re, Lambda_im [N], log_dt [D, 2]
+///   exp:      lambda = -exp(Lambda_re) + i Lambda_im,    b_n = (e^{z_n} - 1) / lambda_n
+///   softmax:  lambda = Lambda_re + i Lambda_im,          b_n = 1 / (lambda_n sum_{l<L} e^{z_n l})
+///   K_l = Re sum_n w_n b_n e^{z_n l}                     W [D, N, 2]: real, imaginary parts of w
+///   y = K * x + D x
+///   output = gelu(y_t) W_out + bias                      W_out [D, D]
 /// K of softmax depends on L = `length`, so models of different L are different functions, and L
 /// does not follow the input. Once L is fixed b_n is a constant, and both kernels are those of
 ///   s_t[n] = e^{z_n} s_{t-1}[n] + b_n x_t,  y_t = Re sum_n w_n s_t[n] + D x_t

@@ -12,13 +12,15 @@
 namespace separatrix {
 namespace {
 
-/// Selective state space model, S6. Inner width e = expand d, N states per channel:
-///   (u_t, z_t) = x_t W_in                                    W_in [d, 2e]
-///   c_t = silu(b + sum_j w_j * u_{t-K+1+j})                  depthwise causal convolution, w [K,
-///   e] (r_t, B_t, C_t) = c_t W_x                                W_x [e, R + 2N] dt_t =
-///   softplus(r_t W_dt + b_dt)                         W_dt [R, e] h_t[i, n] = exp(dt_t[i] A[i, n])
-///   h_{t-1}[i, n] + dt_t[i] B_t[n] c_t[i],  A = -exp(A_log) y_t[i] = sum_n C_t[n] h_t[i, n] + D[i]
-///   c_t[i] output = (y_t * silu(z_t)) W_out                         W_out [e, d]
+/// Selective state space model, S6. Inner width e = expand d, N states per channel i:
+///   (u_t, z_t) = x_t W_in                                              W_in [d, 2e]
+///   c_t = silu(b + sum_j w_j * u_{t-K+1+j})                            w [K, e], b [e]: depthwise
+///   (r_t, B_t, C_t) = c_t W_x                                          W_x [e, R + 2N]
+///   dt_t = softplus(r_t W_dt + b_dt)                                   W_dt [R, e], b_dt [e]
+///   A = -exp(A_log)                                                    A_log [e, N]
+///   h_t[i, n] = exp(dt_t[i] A[i, n]) h_{t-1}[i, n] + dt_t[i] B_t[n] c_t[i]
+///   y_t[i] = sum_n C_t[n] h_t[i, n] + D[i] c_t[i]                      D [e]
+///   output = (y_t * silu(z_t)) W_out                                   W_out [e, d]
 /// With eigenvalues: signed, 2 exp(dt A) - 1 stands for exp(dt A).
 /// Carried, and rounded to the state format: h, and u_{t-K+2} .. u_t.
 /// [gu2023, grazzi2024; derivation in docs/derivations/mamba.md]

@@ -16,10 +16,11 @@ void visit(V& v, RetentionConfig& c) {
 }
 
 /// Multi-scale retention, for heads i = 0 .. H-1 with keys of width dk and values of width dv:
-///   q = x W_q,  k = x W_k / sqrt(dk),  v = x W_v,  g = x W_g;
-///   q_n, k_n <- turned by n theta_j in each pair j of channels, theta_j = 10000^(-j / (dk / 2 -
-///   1)); S_n = gamma_i S_(n-1) + k_n v_n^T,  S_(-1) = 0,  gamma_i = 1 - 2^(-5 - i); o_n = S_n^T
-///   q_n;  y_n = (silu(g_n) * o_n / rms(o_n)) W_o.
+///   q = x W_q,  k = x W_k / sqrt(dk),  v = x W_v,  g = x W_g
+///   q_n, k_n <- turned by n theta_j in each pair j of channels, theta_j = 10000^(-j / (dk/2 - 1))
+///   S_n = gamma_i S_(n-1) + k_n v_n^T,  S_(-1) = 0,  gamma_i = 1 - 2^(-5 - i)
+///   o_n = S_n^T q_n
+///   y_n = (silu(g_n) * o_n / rms(o_n)) W_o
 /// What is carried (and rounded) is R^-n S_n, R the turn by theta: then no position is needed,
 ///   S'_n = gamma_i R^-1 S'_(n-1) + k_n v_n^T with k, q before they are turned.
 /// [sun2023; derivation in docs/derivations/retention.md]

@@ -17,8 +17,9 @@ void visit(V& v, RwkvTimeMixConfig& c) {
 }
 
 /// RWKV version 4, time mix. With x^_t = x_{t-1} (0 at the start), o. elementwise:
-///   k_t = (time_mix_k o. x_t + (1 - time_mix_k) o. x^_t) key, likewise v_t by value, r_t by
-///   receptance;
+///   k_t = (time_mix_k o. x_t + (1 - time_mix_k) o. x^_t) key
+///   v_t = (time_mix_v o. x_t + (1 - time_mix_v) o. x^_t) value
+///   r_t = (time_mix_r o. x_t + (1 - time_mix_r) o. x^_t) receptance
 ///   wkv_t = (sum_{s<t} e^{(t-1-s) w + k_s} v_s + e^{u + k_t} v_t) / (the same without v),
 ///   per channel, w = -e^time_decay, u = time_first;
 ///   y_t = (sigmoid(r_t) o. wkv_t) output.
