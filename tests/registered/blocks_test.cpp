@@ -38,6 +38,8 @@ std::vector<Shape> shapes(const BlockCase& c) {
     for (std::size_t j = 0; j < kBatchTimes.size(); ++j)
       if ((i + j) % 2 == 0) out.push_back({kBatchTimes[j].first, kBatchTimes[j].second, D});
   }
+  out.push_back({1, 17, 5 * c.divisor});
+  out.push_back({1, 33, 3 * c.divisor});
   out.push_back(kLong);
   return out;
 }

@@ -1,6 +1,4 @@
 #include <cmath>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -8,22 +6,9 @@
 #include "separatrix/model/interval.h"
 #include "separatrix/nn/model.h"
 #include "separatrix/nn/program.h"
+#include "tests/support/allocations.h"
 #include "tests/support/models.h"
 #include "tests/support/tolerance.h"
-
-namespace {
-// Counts every allocation of the program, to show that a training step makes none.
-std::size_t allocations = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-}  // namespace
-
-// Not inlined: the compiler would take malloc here and delete there for a mistake.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace separatrix::test {
 namespace {
@@ -202,9 +187,9 @@ TEST_P(Models, NoAllocationAfterTheFirstCall) {
     model_.logits(weights_.values, batch, logits);
   };
   run();
-  const std::size_t before = allocations;
+  const std::size_t before = allocations();
   run();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocations(), before);
 }
 
 TEST_P(Models, IntervalsContainTheReference) {
