@@ -31,7 +31,7 @@ class WrongFiles(unittest.TestCase):
             return lambda header, spec, body: spec.update(changes)
 
         for change, message in [
-            (layer(block="perceptron"), "unknown block 'perceptron'"),
+            (layer(block="tape"), "unknown block 'tape'"),
             (layer(config=3), "config cannot be 3"),
             (config(n_heads=0), "0 heads"),
             (config(n_heads=2), "the spec says"),
