@@ -66,21 +66,15 @@ class DiagonalSystem {
   /// Floats that one call may use.
   Index cache_size(Shape s, Index M) const { return Cache(*this, s, M, nullptr).end; }
   Index scratch_size(Shape s, Index M) const { return Scratch(*this, s, M, nullptr).end; }
-  /// To be called first in forward: a, b, c of each mode, f(channel, mode) -> Mode<double>, are
+  /// To be called first in forward: a, b, c of each mode, f(channel)(mode) -> Mode<double>, are
   /// kept in the cache.
   template <class F>
   void set_modes(Shape s, Index M, float* cache, const F& f) const {
     float* planes = Cache(*this, s, M, cache).modes;
-    for (Index i = 0; i < s.D; ++i)
-      for (Index m = 0; m < M; ++m) {
-        const Mode<double> mode = f(i, m);
-        float* at = planes + m * s.D + i;
-        for (const Complex<double>& z : {mode.a, mode.b, mode.c}) {
-          at[0] = float(z.re);
-          at[M * s.D] = float(z.im);
-          at += 2 * M * s.D;
-        }
-      }
+    for (Index i = 0; i < s.D; ++i) {
+      const auto mode = f(i);
+      for (Index m = 0; m < M; ++m) write_mode(mode(m), M * s.D, planes + m * s.D + i);
+    }
   }
 
   /// One call for M modes per channel.
@@ -98,15 +92,17 @@ class DiagonalSystem {
   /// the scratch, for each_gradient.
   void backward(const Call& call, const float* dy, float* du, float* dD) const;
 
-  /// f(channel, mode, gradients of a, b and c), after backward.
+  /// After backward: f(channel)(mode, its gradient, itself as it is kept).
   template <class F>
-  void each_gradient(Shape s, Index M, float* scratch, const F& f) const {
-    const float* planes = Scratch(*this, s, M, scratch).gradients;
-    for (Index i = 0; i < s.D; ++i)
-      for (Index m = 0; m < M; ++m) {
-        const auto plane = [&](Index k) { return double(planes[(k * M + m) * s.D + i]); };
-        f(i, m, Mode<double>{{plane(0), plane(1)}, {plane(2), plane(3)}, {plane(4), plane(5)}});
-      }
+  void each_gradient(const Call& call, const F& f) const {
+    const Index C = call.s.D, M = call.M;
+    const float* gradients = Scratch(*this, call.s, M, call.scratch).gradients;
+    const float* modes = Cache(*this, call.s, M, call.cache).modes;
+    for (Index i = 0; i < C; ++i) {
+      const auto receive = f(i);
+      for (Index m = 0; m < M; ++m)
+        receive(m, read_mode(gradients + m * C + i, M * C), read_mode(modes + m * C + i, M * C));
+    }
   }
 
   /// One position of one channel: state [2 M] (re, im of each mode) moves on; -> Re sum c s.
@@ -126,6 +122,18 @@ class DiagonalSystem {
   }
 
  private:
+  /// The six numbers of a mode stand `plane` floats apart.
+  static void write_mode(const Mode<double>& mode, Index plane, float* at) {
+    for (const Complex<double>& z : {mode.a, mode.b, mode.c}) {
+      at[0] = float(z.re);
+      at[plane] = float(z.im);
+      at += 2 * plane;
+    }
+  }
+  static Mode<double> read_mode(const float* at, Index plane) {
+    const auto number = [&](Index k) { return double(at[k * plane]); };
+    return {{number(0), number(1)}, {number(2), number(3)}, {number(4), number(5)}};
+  }
   struct Cache {
     float *modes, *kernel, *states;
     Index end = 0;

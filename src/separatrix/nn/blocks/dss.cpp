@@ -138,32 +138,37 @@ class Dss final : public Plain<Dss, RecurrentBlock> {
   }
 
   template <class S>
-  struct Discrete {
-    Complex<S> lambda, z;
-    S dt_re{}, dt_im{};
+  struct Steps {
+    S re{}, im{};
   };
   template <class S, class T>
-  Discrete<S> discrete(const Tensors<T>& w, Index i, Index n) const {
-    const auto exponential = [](auto v) { return exp(v); };
-    const S re =
-        softmax_ ? S(double(w.Lambda_re[n])) : -constant<S>(exponential, double(w.Lambda_re[n]));
-    const S dt_re = constant<S>(exponential, double(w.log_dt[2 * i])),
-            dt_im = constant<S>(exponential, double(w.log_dt[2 * i + 1]));
-    const S im(double(w.Lambda_im[n]));
-    return {{re, im}, {dt_re * re, dt_im * im}, dt_re, dt_im};
+  static Steps<S> step_sizes(const Tensors<T>& w, Index i) {
+    const auto dt = [&](Index k) {
+      return constant<S>([](auto v) { return exp(v); }, double(w.log_dt[2 * i + k]));
+    };
+    return {dt(0), dt(1)};
+  }
+  template <class S, class T>
+  Complex<S> lambda(const Tensors<T>& w, Index n) const {
+    const auto re = double(w.Lambda_re[n]);
+    return {softmax_ ? S(re) : -constant<S>([](auto v) { return exp(v); }, re),
+            S(double(w.Lambda_im[n]))};
   }
   /// Mode n of channel i: a = e^z, b, c = w.
   template <class S, class T>
-  Mode<S> mode(const Tensors<T>& w, Index i, Index n) const {
-    const Discrete<S> d = discrete<S>(w, i, n);
-    const Complex<S> a = exp(d.z);
-    const Complex<S> b = softmax_ ? normalised(d.lambda, d.z, w.Lambda_re[n] > 0).b()
-                                  : Complex<S>{a.re - 1.0, a.im} * reciprocal(d.lambda);
+  Mode<S> mode(const Tensors<T>& w, const Steps<S>& dt, Index i, Index n) const {
+    const Complex<S> l = lambda<S>(w, n), z{dt.re * l.re, dt.im * l.im}, a = exp(z);
+    const Complex<S> b = softmax_ ? normalised(l, z, w.Lambda_re[n] > 0).b()
+                                  : Complex<S>{a.re - 1.0, a.im} * reciprocal(l);
     const Index at = 2 * (i * N_ + n);
     return {a, b, {S(double(w.W[at])), S(double(w.W[at + 1]))}};
   }
-  void mode_backward(const Tensors<const float>& w, Index i, Index n, const Mode<double>& g,
-                     const Tensors<float>& dw) const;
+  /// d loss / d z and d loss / d lambda at fixed z, of a mode whose gradient is g.
+  struct ModeGradient {
+    Complex<double> dz, dlambda;
+  };
+  ModeGradient mode_backward(Complex<double> lambda, Complex<double> z, const Mode<double>& mode,
+                             const Mode<double>& g) const;
 
   template <class S>
   void run(std::span<const double> w, View<const S, 2> x, View<S, 2> y, Index first) const;
@@ -204,7 +209,9 @@ void Dss::forward(Shape s, Live live, const float* x, float* y, Slots m) const {
   const Tensors<const float> w(m.w, D, N_);
   const Cache c(*this, s, n, m.cache);
   const Scratch k(*this, s, n, m.scratch);
-  system_.set_modes(s, N_, c.system, [&](Index i, Index j) { return mode<double>(w, i, j); });
+  system_.set_modes(s, N_, c.system, [&](Index i) {
+    return [&, i, dt = step_sizes<double>(w, i)](Index j) { return mode(w, dt, i, j); };
+  });
   system_.forward({s, N_, live, w.D, x, c.system, k.system}, c.slope);
   bias_activation(Activation::gelu, n, D, nullptr, c.slope, c.activated);
   float* out = live.all() ? y : k.out;
@@ -226,46 +233,46 @@ void Dss::backward(Shape s, Live live, const float* x, const float* dy, float* d
        dw.output, D);
   gemm({.M = n, .N = D, .K = D, .b_transposed = true}, dout, D, w.output, D, k.dy, D);
   multiply(n * D, c.slope, k.dy);
-  system_.backward({s, N_, live, w.D, x, c.system, k.system}, k.dy, dx, dw.D);
-  system_.each_gradient(s, N_, k.system, [&](Index i, Index j, const Mode<double>& g) {
-    mode_backward(w, i, j, g, dw);
+  const DiagonalSystem::Call call{s, N_, live, w.D, x, c.system, k.system};
+  system_.backward(call, k.dy, dx, dw.D);
+  system_.each_gradient(call, [&](Index i) {
+    return [&, i, dt = step_sizes<double>(w, i)](Index j, const Mode<double>& g,
+                                                 const Mode<double>& mode) {
+      const Complex<double> l = lambda<double>(w, j), z{dt.re * l.re, dt.im * l.im};
+      auto [dz, dl] = mode_backward(l, z, mode, g);
+      dl = dl + Complex<double>{dt.re * dz.re, dt.im * dz.im};
+      dw.Lambda_re[j] += float(softmax_ ? dl.re : dl.re * l.re);
+      dw.Lambda_im[j] += float(dl.im);
+      dw.log_dt[2 * i] += float(z.re * dz.re);
+      dw.log_dt[2 * i + 1] += float(z.im * dz.im);
+      dw.W[2 * (i * N_ + j)] += float(g.c.re);
+      dw.W[2 * (i * N_ + j) + 1] += float(g.c.im);
+    };
   });
 }
 
-/// The way back through mode(): g holds the gradients of a, b and c.
-void Dss::mode_backward(const Tensors<const float>& w, Index i, Index n, const Mode<double>& g,
-                        const Tensors<float>& dw) const {
+Dss::ModeGradient Dss::mode_backward(Complex<double> lambda, Complex<double> z,
+                                     const Mode<double>& mode, const Mode<double>& g) const {
   using Z = Complex<double>;
-  const Discrete<double> d = discrete<double>(w, i, n);
-  const Z a = exp(d.z);
-  Z dz = conjugate(a) * g.a, dlambda;
-  if (softmax_) {
-    const Normalised<double> k = normalised(d.lambda, d.z, w.Lambda_re[n] > 0);
-    const double L = double(length_);
-    const Z dnumerator = conjugate(k.inverse * k.f) * g.b;
-    const Z dinverse = conjugate(k.numerator * k.f) * g.b;
-    const Z df = conjugate(k.numerator * k.inverse) * g.b;
-    // inverse = conj(p) / size with size = |p|^2 + epsilon: not holomorphic.
-    const Z p = k.denominator * d.lambda;
-    const double size = square(p.re) + square(p.im) + kEpsilon;
-    const Z dp = conjugate(dinverse) * (1 / size) +
-                 p * (-2 * (dinverse.re * p.re - dinverse.im * p.im) / (size * size));
-    dlambda = conjugate(k.denominator) * dp;
-    const Z dr = conjugate(k.er) * dnumerator + conjugate(k.erL * d.lambda) * dp * L;
-    dz = dz + dr * k.sign;
-    if (k.sign < 0) dz = dz + conjugate(k.f) * df * (1 - L);
-  } else {
-    const Z inverse = reciprocal(d.lambda), b = Z{a.re - 1, a.im} * inverse;
-    dz = dz + conjugate(a * inverse) * g.b;
-    dlambda = conjugate(b * inverse) * g.b * -1.0;
+  Z dz = conjugate(mode.a) * g.a;
+  if (!softmax_) {
+    const Z inverse = reciprocal(lambda);
+    return {dz + conjugate(mode.a * inverse) * g.b, conjugate(mode.b * inverse) * g.b * -1.0};
   }
-  dlambda = dlambda + Z{d.dt_re * dz.re, d.dt_im * dz.im};
-  dw.Lambda_re[n] += float(softmax_ ? dlambda.re : dlambda.re * d.lambda.re);
-  dw.Lambda_im[n] += float(dlambda.im);
-  dw.log_dt[2 * i] += float(d.z.re * dz.re);
-  dw.log_dt[2 * i + 1] += float(d.z.im * dz.im);
-  dw.W[2 * (i * N_ + n)] += float(g.c.re);
-  dw.W[2 * (i * N_ + n) + 1] += float(g.c.im);
+  const Normalised<double> k = normalised(lambda, z, lambda.re > 0);
+  const double L = double(length_);
+  const Z dnumerator = conjugate(k.inverse * k.f) * g.b;
+  const Z dinverse = conjugate(k.numerator * k.f) * g.b;
+  const Z df = conjugate(k.numerator * k.inverse) * g.b;
+  // inverse = conj(p) / size with size = |p|^2 + epsilon: not holomorphic.
+  const Z p = k.denominator * lambda;
+  const double size = square(p.re) + square(p.im) + kEpsilon;
+  const Z dp = conjugate(dinverse) * (1 / size) +
+               p * (-2 * (dinverse.re * p.re - dinverse.im * p.im) / (size * size));
+  const Z dr = conjugate(k.er) * dnumerator + conjugate(k.erL * lambda) * dp * L;
+  dz = dz + dr * k.sign;
+  if (k.sign < 0) dz = dz + conjugate(k.f) * df * (1 - L);
+  return {dz, conjugate(k.denominator) * dp};
 }
 
 void Dss::step(Index D, const float* w, float* state, const float* x, float* y) const {
@@ -273,7 +280,8 @@ void Dss::step(Index D, const float* w, float* state, const float* x, float* y) 
   std::copy_n(p.output_bias, D, y);
   std::vector<Mode<double>> modes{std::size_t(N_)};
   for (Index i = 0; i < D; ++i) {
-    for (Index n = 0; n < N_; ++n) modes[std::size_t(n)] = mode<double>(p, i, n);
+    const auto dt = step_sizes<double>(p, i);
+    for (Index n = 0; n < N_; ++n) modes[std::size_t(n)] = mode(p, dt, i, n);
     float a = system_.step(modes, x[i], state + 2 * N_ * i) + p.D[i] * x[i];
     activation(Activation::gelu, 1, &a, &a);
     for (Index j = 0; j < D; ++j) y[j] += a * p.output[i * D + j];
@@ -288,7 +296,8 @@ void Dss::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
   std::vector<S> states = zeros_of<S>(2 * N_ * D), activated = zeros_of<S>(D);
   std::vector<std::vector<Mode<S>>> modes{std::size_t(D)};
   for (Index i = 0; i < D; ++i)
-    for (Index n = 0; n < N_; ++n) modes[std::size_t(i)].push_back(mode<S>(w, i, n));
+    for (Index n = 0; n < N_; ++n)
+      modes[std::size_t(i)].push_back(mode(w, step_sizes<S>(w, i), i, n));
   for (Index t = 0; t < T; ++t) {
     for (Index i = 0; i < D; ++i) {
       const S sum = system_.advance(modes[std::size_t(i)], x(t, i), states.data() + 2 * N_ * i);

@@ -92,14 +92,17 @@ class S4d final : public Plain<S4d, RecurrentBlock> {
     }
   };
 
-  /// Discretisation of mode n of channel i: a = e^{dt A}, b = (e^{dt A} - 1) / A, c = 2 C.
   template <class S, class T>
-  Mode<S> mode(const Tensors<T>& w, Index i, Index n) const {
-    const Index at = i * M_ + n;
-    const auto exponential = [](auto v) { return exp(v); };
-    const Complex<S> A{-constant<S>(exponential, double(w.log_A_real[at])),
+  static S step_size(const Tensors<T>& w, Index i) {
+    return constant<S>([](auto v) { return exp(v); }, double(w.log_dt[i]));
+  }
+  /// Discretisation of mode n of channel i, at = i M + n: a = e^{dt A}, b = (e^{dt A} - 1) / A,
+  /// c = 2 C.
+  template <class S, class T>
+  Mode<S> mode(const Tensors<T>& w, S dt, Index at) const {
+    const Complex<S> A{-constant<S>([](auto v) { return exp(v); }, double(w.log_A_real[at])),
                        S(double(w.A_imag[at]))};
-    const Complex<S> a = exp(A * constant<S>(exponential, double(w.log_dt[i])));
+    const Complex<S> a = exp(A * dt);
     const Complex<S> b = Complex<S>{a.re - 1.0, a.im} * reciprocal(A);
     return {a, b, {S(2 * double(w.C[2 * at])), S(2 * double(w.C[2 * at + 1]))}};
   }
@@ -141,7 +144,9 @@ void S4d::forward(Shape s, Live live, const float* x, float* y, Slots m) const {
   const Tensors<const float> w(m.w, D, M_);
   const Cache c(*this, s, n, m.cache);
   const Scratch k(*this, s, n, m.scratch);
-  system_.set_modes(s, M_, c.system, [&](Index i, Index j) { return mode<double>(w, i, j); });
+  system_.set_modes(s, M_, c.system, [&](Index i) {
+    return [&, i, dt = step_size<double>(w, i)](Index j) { return mode(w, dt, i * M_ + j); };
+  });
   system_.forward({s, M_, live, w.D, x, c.system, k.system}, c.slope);
   bias_activation(Activation::gelu, n, D, nullptr, c.slope, c.activated);
   gemm({.M = n, .N = 2 * D, .K = D}, c.activated, D, w.output, 2 * D, c.glu, 2 * D);
@@ -162,21 +167,23 @@ void S4d::backward(Shape s, Live live, const float* x, const float* dy, float* d
        c.glu, 2 * D, dw.output, 2 * D);
   gemm({.M = n, .N = D, .K = 2 * D, .b_transposed = true}, c.glu, 2 * D, w.output, 2 * D, k.dy, D);
   multiply(n * D, c.slope, k.dy);
-  system_.backward({s, M_, live, w.D, x, c.system, k.system}, k.dy, dx, dw.D);
+  const DiagonalSystem::Call call{s, M_, live, w.D, x, c.system, k.system};
+  system_.backward(call, k.dy, dx, dw.D);
   // A function of z = dt A and A: da/dz = a, b = (a - 1) / A.
-  system_.each_gradient(s, M_, k.system, [&](Index i, Index j, const Mode<double>& g) {
-    const Index at = i * M_ + j;
-    const Mode<double> z = mode<double>(w, i, j);
-    const double dt = std::exp(double(w.log_dt[i]));
-    const Complex<double> A{-std::exp(double(w.log_A_real[at])), double(w.A_imag[at])};
-    const Complex<double> inverse = reciprocal(A);
-    const Complex<double> dz = conjugate(z.a) * (g.a + conjugate(inverse) * g.b);
-    const Complex<double> dA = dz * dt + conjugate(z.b * inverse) * g.b * -1.0;
-    dw.log_A_real[at] += float(dA.re * A.re);
-    dw.A_imag[at] += float(dA.im);
-    dw.log_dt[i] += float(dt * (conjugate(A) * dz).re);
-    dw.C[2 * at] += float(2 * g.c.re);
-    dw.C[2 * at + 1] += float(2 * g.c.im);
+  system_.each_gradient(call, [&](Index i) {
+    return [&, i, dt = step_size<double>(w, i)](Index j, const Mode<double>& g,
+                                                const Mode<double>& z) {
+      const Index at = i * M_ + j;
+      const Complex<double> A{-std::exp(double(w.log_A_real[at])), double(w.A_imag[at])};
+      const Complex<double> inverse = reciprocal(A);
+      const Complex<double> dz = conjugate(z.a) * (g.a + conjugate(inverse) * g.b);
+      const Complex<double> dA = dz * dt + conjugate(z.b * inverse) * g.b * -1.0;
+      dw.log_A_real[at] += float(dA.re * A.re);
+      dw.A_imag[at] += float(dA.im);
+      dw.log_dt[i] += float(dt * (conjugate(A) * dz).re);
+      dw.C[2 * at] += float(2 * g.c.re);
+      dw.C[2 * at + 1] += float(2 * g.c.im);
+    };
   });
 }
 
@@ -185,7 +192,8 @@ void S4d::step(Index D, const float* w, float* state, const float* x, float* y) 
   std::vector<float> activated;
   std::vector<Mode<double>> modes{std::size_t(M_)};
   for (Index i = 0; i < D; ++i) {
-    for (Index n = 0; n < M_; ++n) modes[std::size_t(n)] = mode<double>(p, i, n);
+    const auto dt = step_size<double>(p, i);
+    for (Index n = 0; n < M_; ++n) modes[std::size_t(n)] = mode(p, dt, i * M_ + n);
     float a = system_.step(modes, x[i], state + 2 * M_ * i) + p.D[i] * x[i];
     activation(Activation::gelu, 1, &a, &a);
     activated.push_back(a);
@@ -208,7 +216,8 @@ void S4d::run(std::span<const double> weights, View<const S, 2> x, View<S, 2> y,
   std::vector<S> states = zeros_of<S>(2 * M_ * D), activated = zeros_of<S>(D);
   std::vector<std::vector<Mode<S>>> modes{std::size_t(D)};
   for (Index i = 0; i < D; ++i)
-    for (Index n = 0; n < M_; ++n) modes[std::size_t(i)].push_back(mode<S>(w, i, n));
+    for (Index n = 0; n < M_; ++n)
+      modes[std::size_t(i)].push_back(mode(w, step_size<S>(w, i), i * M_ + n));
   for (Index t = 0; t < T; ++t) {
     for (Index i = 0; i < D; ++i) {
       const S sum = system_.advance(modes[std::size_t(i)], x(t, i), states.data() + 2 * M_ * i);
