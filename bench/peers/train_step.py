@@ -5,7 +5,8 @@
     bench/peers/train_step.py --program ... --model lstm --json
     bench/peers/train_step.py --program ... --table docs/performance.md
 
---table times every row of the list below and writes them between the two marks of that file.
+--table times every row of the list below and writes them between two marks of that file, and between two
+more what fraction of the machine's peak each family reaches (--limits: only that).
 
 Both sides first compute the logits of the same weights on the same inputs; they must agree. Then
 they are timed in turns, in random order, each at its best number of threads: forward, loss,
@@ -57,7 +58,10 @@ ROWS = [
     ('s4d', 1, 64, 100, 'last', {'fft': 5}),
     ('gated-delta-net', 1, 64, 100, 'last', {'loop': 5}),
 ]
-MARKS = ('<!-- begin: bench/peers/train_step.py --table -->', '<!-- end -->')
+# Of which models the second table says how far they are from the machine's limit.
+FAMILIES = ['transformer', 'lstm', 'gru', 'rnn', 'mamba', 's4d', 'dss', 'retnet', 'rwkv', 'linear-attention',
+            'delta-net', 'gated-delta-net', 'aaren']
+BEGIN, END = '<!-- begin: train_step.py --table, {} -->', '<!-- end -->'
 
 ALPHABET = 64  # index lookup: `length` symbols of it, then a position
 
@@ -76,6 +80,7 @@ def parse_options():
     parser.add_argument('--allow-slow-blas', action='store_true')
     parser.add_argument('--live', choices=['all', 'last'], nargs='+', default=['all', 'last'])
     parser.add_argument('--table', metavar='FILE', help='time every row and write them into FILE')
+    parser.add_argument('--limits', metavar='FILE', help='only the second table: our fraction of the peak')
     parser.add_argument('--json', action='store_true')
     return parser.parse_args()
 
@@ -323,23 +328,47 @@ def write_table(options, versions):
                              f'{row["way"]}: {spread(row)} | {row["ratio"]:.1f} | {aims.get(row["way"], "-")} |')
                 print(lines[-1], flush=True)
     lines.append(f'\nMedians and quartiles of {options.rounds} rounds; {versions}.')
-    with open(options.table, encoding='utf-8') as file:
-        before, rest = file.read().split(MARKS[0])
-    after = rest.split(MARKS[1], 1)[1]
-    with open(options.table, 'w', encoding='utf-8') as file:
-        file.write(before + MARKS[0] + '\n' + '\n'.join(lines) + '\n' + MARKS[1] + after)
+    write_between(options.table, 'ratios', lines)
+
+
+def write_limits(options, path):
+    """Operations, the time they would take at the peak, and what a step takes."""
+    threads = min(2, os.cpu_count() or 1)
+    lines = ['| model | read | parameters | useful GFLOP | at the peak, ms | a step, ms | of the peak |',
+             '|---|---|---|---|---|---|---|']
+    for model, live in itertools.product(FAMILIES, ('last', 'all')):
+        options.model = model
+        command = [options.program, 'bench', 'train-step', '--json', '--model', model, '--live', live, '--length',
+                   str(options.length), '--d-model', str(options.d_model), '--threads', str(threads)]
+        report = json.loads(subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout)
+        work = report['gflops'] * report['ms_per_step'] / 1e3
+        lines.append(f'| {model} | {live} | {report["parameters"]} | {work:.2f} | {1e3 * work / report["peak_gflops"]:.2f} | '
+                     f'{report["ms_per_step"]:.2f} | {100 * report["fraction_of_peak"]:.0f} % |')
+        print(lines[-1], flush=True)
+    lines.append(f'\nIndex lookup, N = {options.length}, batch 64, width {options.d_model}, {threads} threads.')
+    write_between(path, 'limits', lines)
+
+
+def write_between(path, what, lines):
+    with open(path, encoding='utf-8') as file:
+        before, rest = file.read().split(BEGIN.format(what))
+    after = rest.split(END, 1)[1]
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(before + BEGIN.format(what) + '\n' + '\n'.join(lines) + '\n' + END + after)
 
 
 def main():
     options = parse_options()
+    if options.limits:
+        return write_limits(options, options.limits)
     blas = blas_of_torch()
     if 'openblas' not in blas and not options.allow_slow_blas:
         sys.exit(f'PyTorch multiplies with {blas or "an unknown library"}, about ten times slower than '
                  'OpenBLAS: install libopenblas0-pthread, or pass --allow-slow-blas')
     versions = f'PyTorch {torch.__version__}, {blas}'
     if options.table:
-        write_table(options, versions)
-        return
+        write_limits(options, options.table)
+        return write_table(options, versions)
     agreement, rows = run(options)
     if options.json:
         print(json.dumps({'torch': torch.__version__, 'blas': blas, 'agreement': agreement,

@@ -19,6 +19,14 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def output_of(command):
+    """JSON on stdout; exit code 1 says that the task was not solved, which is a result."""
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f'{" ".join(map(str, command))} ended with {done.returncode}')
+    return json.loads(done.stdout)
+
+
 def train(program, path, lr, seed, folder):
     """-> the report of `train --json`, and the accuracy at the other length, if asked."""
     text = path.read_text()
@@ -27,13 +35,13 @@ def train(program, path, lr, seed, folder):
     config, model = folder / f'{path.stem}-{lr}-{seed}.yaml', folder / f'{path.stem}-{lr}-{seed}.safetensors'
     config.write_text(text)
     command = [program, 'train', '--config', config, '--json', '--quiet', '--threads', '1', '-o', model]
-    report = json.loads(subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout)
+    report = output_of(command)
     other = re.search(r'(?m)^# evaluate at (\d+)', text)
     if other:
         task = re.search(r'(?m)^task: (\S+)', text).group(1)
         command = [program, 'evaluate', model, task, '--length', other.group(1), '--json']
         report['at'] = int(other.group(1))
-        report['there'] = json.loads(subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout)
+        report['there'] = output_of(command)
     return report
 
 

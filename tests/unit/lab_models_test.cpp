@@ -62,6 +62,25 @@ TEST(Models, TheFirstBlocksConfigIsTheFamilys) {
   }
 }
 
+TEST(Models, EveryBlockOfALayerStoresItsStateAlike) {
+  const Catalogue all = Catalogue::builtin();
+  const ModelSpec spec = named_model({"rwkv", {}, {{"state_format", "int4"}}}, kInfo, all.blocks);
+  ASSERT_EQ(spec.layers.size(), 2u);
+  for (const LayerSpec& layer : spec.layers) EXPECT_EQ(layer.config.at("state_format"), "int4");
+  const ModelSpec mlp = named_model({"retnet", {}, {{"state_format", "int4"}}}, kInfo, all.blocks);
+  EXPECT_FALSE(mlp.layers[1].config.contains("state_format"));
+  const auto bits = [&](const char* model, const Json& config) {
+    return *state_bits(resolve(named_model({model, {}, config}, kInfo, all.blocks), all.blocks),
+                       all.blocks);
+  };
+  for (const ModelFamily& family : model_families())
+    if (family.model_class == ModelClass::recurrent) {
+      EXPECT_EQ(bits(family.name.c_str(), {{"state_format", "int4"}}) * 8,
+                bits(family.name.c_str(), Json::object()))
+          << family.name;
+    }
+}
+
 TEST(Models, CommasMakeHybrids) {
   const Catalogue all = Catalogue::builtin();
   const ModelSpec spec =

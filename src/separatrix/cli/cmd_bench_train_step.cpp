@@ -54,7 +54,8 @@ void add_bench_train_step(Command command, Session& session) {
                    {"gflops", time.gflops},
                    {"peak_gflops", peak},
                    {"fraction_of_peak", time.gflops / peak},
-                   {"threads", o->threads}},
+                   {"threads", o->threads},
+                   {"parameters", Index(zeros(spec, session.catalogue.blocks).values.size())}},
                   fmt::format("{:.3f} ms per step ({:.3f} to {:.3f} over {} repetitions), {:.3g} "
                               "tokens/s, {:.0f} useful GFLOP/s = {:.0f} % of {:.0f} measured\n",
                               time.ms, time.ms_min, time.ms_max, time.repetitions, tokens,

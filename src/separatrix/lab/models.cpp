@@ -101,6 +101,18 @@ std::vector<ModelFamily> make_families() {
   };
 }
 
+/// How states are stored is said once for all blocks of a layer: the fields of a StateFormatConfig
+/// that are given and that `block` has.
+Json shared_config(const Json& config, const std::string& block, const Registry<Block>& blocks) {
+  Json shared = Json::object();
+  for (const Json& field : blocks.find(block).parameters) {
+    const std::string name = field.at("name");
+    if ((name == "state_format" || name == "state_range") && config.contains(name))
+      shared[name] = config.at(name);
+  }
+  return shared;
+}
+
 /// "attention,mlp,lstm": one layer of the hybrid.
 ModelFamily hybrid(const std::string& name, const Registry<Block>& blocks) {
   ModelFamily family{.name = name,
@@ -178,6 +190,7 @@ ModelSpec named_model(const NamedModel& model, const TaskInfo& info,
     for (std::size_t part = 0; part < family.layer.size(); ++part) {
       LayerSpec layer = family.layer[part];
       if (part == 0) layer.config.update(model.config);
+      if (part > 0) layer.config.update(shared_config(model.config, layer.block, blocks));
       if (part == 0 && heads) layer.config["n_heads"] = options.heads;
       spec.layers.push_back(std::move(layer));
     }
