@@ -1,7 +1,7 @@
 #pragma once
 
 #include "separatrix/kernels/kernels.h"
-#include "separatrix/nn/block.h"
+#include "separatrix/nn/blocks/sequences.h"
 
 // A recurrence that runs sequence by sequence needs of each the rows up to its last live one.
 // Packed one sequence behind the other they are the rows of its matrix products.
@@ -19,15 +19,12 @@ struct Run {
 /// live.row(run.live) .. live.row(live_end - 1).
 template <class F>
 void for_prefixes(Shape s, Live live, const F& f) {
-  const Index count = live.count(s);
-  Index packed = 0;
-  for (Index begin = 0, end = 0; begin < count; begin = end) {
-    const Index start = live.row(begin) / s.T * s.T;
-    while (end < count && live.row(end) < start + s.T) ++end;
-    const Index n = live.row(end - 1) - start + 1;
-    f(Run{start, n, packed, begin}, end);
-    packed += n;
-  }
+  Index packed = 0, first_live = 0;
+  for_each_sequence(s, live, [&](const LiveSequence& q) {
+    f(Run{q.origin, q.steps, packed, first_live}, first_live + q.n_live);
+    packed += q.steps;
+    first_live += q.n_live;
+  });
 }
 
 /// f(run) for each maximal run of live rows in a sequence.
