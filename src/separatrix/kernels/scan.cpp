@@ -167,7 +167,9 @@ HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Cha
       hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, cell + kDC * L)), d, cell + kDC * L);
     }
     hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, cell + kDB * L)), d, cell + kDB * L);
-    const Vec moved = hn::Mul(hn::LoadU(d, cell + kDecay * L), g);
+    // Far from what is read g fades; denormal numbers would take several times as long.
+    const Vec product = hn::Mul(hn::LoadU(d, cell + kDecay * L), g);
+    const Vec moved = hn::IfThenZeroElse(hn::Lt(hn::Abs(product), hn::Set(d, 1e-30F)), product);
     hn::StoreU(moved, d, carried);
     const Vec slope_g = kSigned ? hn::Add(moved, g) : moved;
     const Vec q = hn::Mul(slope_g, hn::LoadU(d, cell + kState * L));
