@@ -2,6 +2,8 @@
 
 #include <numbers>
 
+#include "hwy/cache_control.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "separatrix/kernels/scan.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
@@ -105,34 +107,38 @@ void scan_forward(const SelectiveScan& s, float* y) {
   }
 }
 
-/// One chunk of one vector of channels on the way back. Arrays of vectors, [., N, lanes].
+/// One chunk of one vector of channels on the way back. What belongs to one state at one step
+/// stands together, [steps + 1, N, 4, lanes], so that one pointer leads to all of it: a_t; h_{t-1};
+/// dB_t and dC_t, not yet summed over the lanes.
 struct Chunk {
   Index begin = 0, end = 0;
-  float *decays = nullptr, *states = nullptr;  ///< a_t; h_{t-1}, from the chunk's first step on
-  float *dB = nullptr, *dC = nullptr;          ///< not yet summed over the lanes
-  float* g = nullptr;                          ///< [N, lanes]: a_t dh_t of the step after
+  float* cells = nullptr;
+  float* g = nullptr;  ///< [N, lanes]: a_t dh_t of the step after
 };
+enum Part { kDecay, kState, kDB, kDC, kParts };
 
 /// a_t and h_t of the steps of the chunk once more.
 template <bool kSigned>
 HWY_INLINE void recompute(const SelectiveScan& s, const Chunk& c, Channels v, const float* first,
                           const float* last) {
   const Floats d;
-  const Index E = s.E, N = s.N, L = lanes(), k = v.k, count = v.count;
-  float *a = c.decays, *h = c.states;
-  for (Index n = 0; n < N; ++n) hn::StoreU(load(first + n * E + k, count), d, h + n * L);
-  for (Index t = c.begin; t < c.end; ++t, a += N * L, h += N * L) {
+  const Index E = s.E, N = s.N, L = lanes(), k = v.k, count = v.count, step = N * kParts * L;
+  float* cell = c.cells;
+  for (Index n = 0; n < N; ++n)
+    hn::StoreU(load(first + n * E + k, count), d, cell + (n * kParts + kState) * L);
+  for (Index t = c.begin; t < c.end; ++t) {
     const Vec dt = load(s.dt + t * E + k, count);
     const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
     const float *B = s.B + t * s.ld, *rate = s.rate + k;
-    for (Index n = 0; n < N; ++n, rate += E) {
-      const Vec factor = decay<kSigned>(hn::Mul(dt, load(rate, count)));
-      hn::StoreU(factor, d, a + n * L);
-      hn::StoreU(hn::MulAdd(factor, hn::LoadU(d, h + n * L), hn::Mul(dtu, hn::Set(d, B[n]))), d,
-                 h + (N + n) * L);
+    for (Index n = 0; n < N; ++n, rate += E, cell += kParts * L) {
+      const Vec a = decay<kSigned>(hn::Mul(dt, load(rate, count)));
+      hn::StoreU(a, d, cell + kDecay * L);
+      const Vec h = hn::LoadU(d, cell + kState * L);
+      hn::StoreU(hn::MulAdd(a, h, hn::Mul(dtu, hn::Set(d, B[n]))), d, cell + step + kState * L);
     }
   }
-  for (Index n = 0; n < N; ++n) hn::StoreU(load(last + n * E + k, count), d, h + n * L);
+  for (Index n = 0; n < N; ++n)
+    hn::StoreU(load(last + n * E + k, count), d, cell + (n * kParts + kState) * L);
 }
 
 /// What one step adds up over its states.
@@ -145,28 +151,28 @@ template <bool kSigned, bool kOutput>
 HWY_INLINE StepSums retreat(const SelectiveScan& s, const Chunk& c, Index t, Channels v, Vec dy,
                             float* drate) {
   const Floats d;
-  const Index E = s.E, N = s.N, L = lanes(), at = (t - c.begin) * N * L, k = v.k, count = v.count;
+  const Index E = s.E, N = s.N, L = lanes(), k = v.k, count = v.count, step = N * kParts * L;
   const Vec dt = load(s.dt + t * E + k, count);
   const Vec dtu = hn::Mul(dt, load(s.u + t * E + k, count));
   // Copies, because the stores below might, for all the compiler knows, change the originals.
   const float *B = s.B + t * s.ld, *C = s.C + t * s.ld, *rate = s.rate + k;
-  const float *decays = c.decays + at, *states = c.states + at;
-  float *dB = c.dB + at, *dC = c.dC + at, *carried = c.g;
+  float *cell = c.cells + (t - c.begin) * step, *carried = c.g;
   drate += k;
   StepSums sums{hn::Zero(d), hn::Zero(d)};
-  for (Index n = 0; n < N; ++n, rate += E, drate += E) {
-    const Index here = n * L;
-    const Vec a = hn::LoadU(d, decays + here);
-    Vec g = hn::LoadU(d, carried + here);
+  for (Index n = 0; n < N; ++n, rate += E, drate += E, cell += kParts * L, carried += L) {
+    Vec g = hn::LoadU(d, carried);
     if constexpr (kOutput) {
       g = hn::MulAdd(hn::Set(d, C[n]), dy, g);
-      const Vec after = hn::LoadU(d, states + here + N * L);
-      hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, dC + here)), d, dC + here);
+      const Vec after = hn::LoadU(d, cell + step + kState * L);
+      hn::StoreU(hn::MulAdd(dy, after, hn::LoadU(d, cell + kDC * L)), d, cell + kDC * L);
     }
-    hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, dB + here)), d, dB + here);
-    const Vec moved = hn::Mul(a, g);
-    hn::StoreU(moved, d, carried + here);
-    const Vec q = hn::Mul(kSigned ? hn::Add(moved, g) : moved, hn::LoadU(d, states + here));
+    hn::StoreU(hn::MulAdd(g, dtu, hn::LoadU(d, cell + kDB * L)), d, cell + kDB * L);
+    // Far from what is read g fades; denormal numbers would take several times as long.
+    const Vec product = hn::Mul(hn::LoadU(d, cell + kDecay * L), g);
+    const Vec moved = hn::IfThenZeroElse(hn::Lt(hn::Abs(product), hn::Set(d, 1e-30F)), product);
+    hn::StoreU(moved, d, carried);
+    const Vec slope_g = kSigned ? hn::Add(moved, g) : moved;
+    const Vec q = hn::Mul(slope_g, hn::LoadU(d, cell + kState * L));
     sums.drate = hn::MulAdd(load(rate, count), q, sums.drate);
     sums.dinput = hn::MulAdd(hn::Set(d, B[n]), g, sums.dinput);
     store(hn::MulAdd(dt, q, load(drate, count)), drate, count);
@@ -204,35 +210,33 @@ HWY_INLINE void retreat_chunk(const SelectiveScan& s, const Chunk& c, Channels v
 
 template <bool kSigned>
 void scan_backward(const SelectiveScan& s, const float* dy, const SelectiveScanGradients& out) {
+  const Floats d;
   const Index N = s.N, L = lanes(), block = N * L, size = N * s.E;
   Chunk c;
-  float* work = out.work;
-  const auto take = [&work](Index n) {
-    float* at = work;
-    work += n;
-    return at;
-  };
-  c.decays = take(s.chunk * block);
-  c.states = take((s.chunk + 1) * block);
-  c.dB = take(s.chunk * block);
-  c.dC = take(s.chunk * block);
-  float* g = take((s.E + L - 1) / L * block);
+  c.cells = out.work;
+  float* g = out.work + (s.chunk + 1) * kParts * block;
   std::fill_n(g, (s.E + L - 1) / L * block, 0.0F);
   for (Index i = kept_states(s.T, s.chunk) - 2; i >= 0; --i) {
     c.begin = i * s.chunk;
     c.end = std::min(s.T, c.begin + s.chunk);
-    std::fill_n(c.dB, 2 * s.chunk * block, 0.0F);
+    const Index cells = (c.end - c.begin) * N;
+    for (Index cell = 0; cell < cells; ++cell)
+      for (const Part part : {kDB, kDC})
+        hn::StoreU(hn::Zero(d), d, c.cells + (cell * kParts + part) * L);
     for_vectors(s.E, [&](Index k, Index count) HWY_ATTR {
+      const float* first = s.h + i * size;
+      if (i > 0)  // the next chunk's: strided lines that no hardware prefetches
+        for (Index n = 0; n < N; ++n) hwy::Prefetch(first - size + n * s.E + k);
       c.g = g + k * N;
-      recompute<kSigned>(s, c, {k, count}, s.h + i * size, s.h + (i + 1) * size);
+      recompute<kSigned>(s, c, {k, count}, first, first + size);
       retreat_chunk<kSigned>(s, c, {k, count}, dy, out);
     });
-    for (Index t = c.begin; t < c.end; ++t)
-      for (Index n = 0; n < N; ++n) {
-        const Index at = ((t - c.begin) * N + n) * L;
-        out.dB[t * out.ld + n] = sum_of(hn::LoadU(Floats(), c.dB + at));
-        out.dC[t * out.ld + n] = sum_of(hn::LoadU(Floats(), c.dC + at));
-      }
+    for (Index cell = 0; cell < cells; ++cell) {
+      const Index at = (c.begin + cell / N) * out.ld + cell % N;
+      const float* sums = c.cells + cell * kParts * L;
+      out.dB[at] = sum_of(hn::LoadU(d, sums + kDB * L));
+      out.dC[at] = sum_of(hn::LoadU(d, sums + kDC * L));
+    }
   }
 }
 
@@ -297,7 +301,7 @@ Index kept_states(Index T, Index chunk) { return (T + chunk - 1) / chunk + 1; }
 
 Index selective_scan_work(Index E, Index N, Index chunk) {
   constexpr Index kLanes = 16;  // at most
-  return N * kLanes * (4 * chunk + 1) + N * (E + kLanes);
+  return 4 * N * kLanes * (chunk + 1) + N * (E + kLanes);
 }
 
 void selective_scan(const SelectiveScan& s, float* y) {
