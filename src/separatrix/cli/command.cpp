@@ -89,7 +89,8 @@ void Command::parameters(const Json& described, const std::string& heading, Para
     const auto taken = [&](const std::string& flag) {
       return app_->get_option_no_throw("--" + hyphens(flag)) != nullptr;
     };
-    const std::string own = taken(name) && !prefix.empty() ? prefix + "-" + name : name;
+    std::string own = name;
+    if (taken(name) && !prefix.empty()) own.insert(0, prefix + "-");
     const std::string flag = "--" + hyphens(own);
     if (taken(own)) continue;
     into.flags_[name] = flag;

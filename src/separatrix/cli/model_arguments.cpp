@@ -49,8 +49,8 @@ NamedModel read_named(const Json& json, const Session& session, const std::strin
       return same_name(each, written);
     });
     if (name == known.end())
-      throw Error(ErrorKind::spec, "unknown key '" + key + "'", where + "/" + key,
-                  did_you_mean(key, known));
+      throw Error(ErrorKind::spec, "unknown key '" + written + "'",
+                  std::string(where).append("/").append(key), did_you_mean(key, known));
     (sizes.contains(*name) ? options : model.config)[*name] = value;
   }
   model.options = read_config<ModelOptions>(options, where);

@@ -47,16 +47,16 @@ void diagonal_kernel_target(const DiagonalModes& s, Index T, float* K) {
   std::fill_n(K, T * s.C, 0.0F);
   for_vectors(s.C, [&](Index k, Index count) HWY_ATTR {
     for_modes(s.M, [&](Index m, auto group) HWY_ATTR {
-      constexpr int R = decltype(group)::value;
-      ComplexVec a[R], power[R];
-      for (int r = 0; r < R; ++r) {
+      constexpr int kGroup = decltype(group)::value;
+      ComplexVec a[kGroup], power[kGroup];
+      for (int r = 0; r < kGroup; ++r) {
         const Index at = (m + r) * s.C + k;
         a[r] = load(s.a, at, count);
         power[r] = times(load(s.c, at, count), load(s.b, at, count));
       }
       for (Index l = 0; l < T; ++l) {
         Vec sum = load(K + l * s.C + k, count);
-        for (int r = 0; r < R; ++r) {
+        for (int r = 0; r < kGroup; ++r) {
           sum = hn::Add(sum, power[r].re);
           power[r] = times(power[r], a[r]);
         }
@@ -71,20 +71,20 @@ void diagonal_kernel_backward_target(const DiagonalModes& s, Index T, const floa
                                      const DiagonalGradients& out) {
   for_vectors(s.C, [&](Index k, Index count) HWY_ATTR {
     for_modes(s.M, [&](Index m, auto group) HWY_ATTR {
-      constexpr int R = decltype(group)::value;
-      ComplexVec a[R], value[R], slope[R];
-      for (int r = 0; r < R; ++r) {
+      constexpr int kGroup = decltype(group)::value;
+      ComplexVec a[kGroup], value[kGroup], slope[kGroup];
+      for (int r = 0; r < kGroup; ++r) {
         a[r] = load(s.a, (m + r) * s.C + k, count);
         value[r] = slope[r] = zero();
       }
       for (Index l = T - 1; l >= 0; --l) {
         const ComplexVec coefficient{load(dK + l * s.C + k, count), hn::Zero(Floats())};
-        for (int r = 0; r < R; ++r) {
+        for (int r = 0; r < kGroup; ++r) {
           slope[r] = multiply_add(slope[r], a[r], value[r]);
           value[r] = multiply_add(value[r], a[r], coefficient);
         }
       }
-      for (int r = 0; r < R; ++r) {
+      for (int r = 0; r < kGroup; ++r) {
         const Index at = (m + r) * s.C + k;
         const ComplexVec b = load(s.b, at, count), c = load(s.c, at, count);
         add_to(out.a, at, count, conjugate(times(times(c, b), slope[r])));

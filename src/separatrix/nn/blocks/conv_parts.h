@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct ConvWeights {
 /// by one and takes x as the format holds it. y may be x.
 inline void conv_step(const ConvWeights& c, const StateFormat& format, float* tail, const float* x,
                       float* y) {
+  assert(c.w != nullptr);
   for (Index i = 0; i < c.C; ++i) {
     const float newest = x[i];
     float a = c.bias == nullptr ? 0 : c.bias[i];

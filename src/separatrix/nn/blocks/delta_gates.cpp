@@ -35,7 +35,7 @@ void DeltaGates::backward(Index steps, Index D, const float* x, const Values& va
   project_backward(steps, D, x, a, H, in.dlog_decay, out.a, out.dx);
 }
 
-void draw_A_log(LayerPlace /*place*/, Rng& rng, std::span<float> values) {
+void draw_a_log(LayerPlace /*place*/, Rng& rng, std::span<float> values) {
   for (float& v : values) v = float(std::log(16 * (1 - rng.uniform())));
 }
 void draw_dt_bias(LayerPlace /*place*/, Rng& rng, std::span<float> values) {

@@ -179,8 +179,10 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
   /// Of one sequence: inputs of the convolutions; what they return before it is divided by its
   /// length, q at the live rows; the gates; r: 1 / rms.
   struct Cache {
-    float *in_q, *in_k, *in_v, *long_q, *long_k, *length_q, *length_k, *q, *k, *v;
-    float *beta, *softplus_input, *log_decay, *decay, *g, *o, *r, *states;
+    float *in_q = nullptr, *in_k = nullptr, *in_v = nullptr, *long_q = nullptr, *long_k = nullptr,
+          *length_q = nullptr, *length_k = nullptr, *q = nullptr, *k = nullptr, *v = nullptr;
+    float *beta = nullptr, *softplus_input = nullptr, *log_decay = nullptr, *decay = nullptr,
+          *g = nullptr, *o = nullptr, *r = nullptr, *states = nullptr;
     Index end = 0;
     Cache(const DeltaNet& block, Shape s, float* base) {
       const MatrixStateSizes z = block.sizes(s.D);
@@ -195,8 +197,9 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
     }
   };
   struct Scratch {
-    float *x, *dx, *a, *dg, *dq_live, *dq, *dk, *dv, *d_in, *past;
-    float *dlog_decay, *de_e, *output, *state;
+    float *x = nullptr, *dx = nullptr, *a = nullptr, *dg = nullptr, *dq_live = nullptr,
+          *dq = nullptr, *dk = nullptr, *dv = nullptr, *d_in = nullptr, *past = nullptr;
+    float *dlog_decay = nullptr, *de_e = nullptr, *output = nullptr, *state = nullptr;
     Index end = 0;
     Scratch(const DeltaNet& block, Shape s, float* base) {
       const MatrixStateSizes z = block.sizes(s.D);
@@ -320,7 +323,7 @@ std::vector<ParamSpec> DeltaNet<kGated>::params(Index D) const {
                                  normal("b", D, z.H)};
   if (kGated) {
     list.push_back(normal("a", D, z.H));
-    list.push_back({"A_log", {z.H}, Init::drawn, 0, draw_A_log});
+    list.push_back({"A_log", {z.H}, Init::drawn, 0, draw_a_log});
     list.push_back({"dt_bias", {z.H}, Init::drawn, 0, draw_dt_bias});
   }
   if (output_gate()) list.push_back(normal("g", D, z.vv()));
