@@ -34,6 +34,7 @@ StateFormat::StateFormat(const StateFormatConfig& config) : range_(config.state_
   });
   if (found == kFormats.end()) {
     std::vector<std::string> names;
+    names.reserve(kFormats.size());
     for (const Entry& entry : kFormats) names.emplace_back(entry.name);
     throw Error(ErrorKind::spec, "unknown state format '" + config.state_format + "'",
                 "state_format", did_you_mean(config.state_format, names));

@@ -184,10 +184,10 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
   /// theta_j of the pair of channels that i is in.
   template <class S>
   static S theta(Index i, Index dk) {
-    const Index pairs = dk / 2;
+    const Index pairs = dk / 2, pair = i / 2;
     if (pairs < 2) return S(1.0);
     const auto log_base = constant<S>([](auto v) { return log(v); }, 10000);
-    return exp(log_base * double(-(i / 2)) / double(pairs - 1));
+    return exp(log_base * -double(pair) / double(pairs - 1));
   }
   /// Calls f with what computes the recurrence.
   template <class F>
