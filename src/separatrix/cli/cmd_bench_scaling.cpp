@@ -30,7 +30,7 @@ std::vector<Index> sizes(const Names& words, const char* flag) {
   std::vector<Index> out;
   for (const std::string& word : words) {
     const Index size = parse_flag(word, detail::type_name<Index>(), flag).get<Index>();
-    if (size < 1) throw Error(ErrorKind::usage, "must be at least 1", flag);
+    check_positive(size, flag);
     out.push_back(size);
   }
   std::sort(out.begin(), out.end());
@@ -80,18 +80,13 @@ void measure(Scaling& scaling, const ScalingOptions& o, const Session& session) 
 
 void check(const ScalingOptions& o, const Session& session) {
   for (const std::string& model : o.models) find_model_family(model, session.catalogue.blocks);
-  for (const std::string& live : o.live)
-    if (live != "all" && live != "last")
-      throw Error(ErrorKind::usage, "unknown choice '" + live + "'", "--live", "one of: last, all");
-  const auto positive = [](Index value, const char* flag) {
-    if (value < 1) throw Error(ErrorKind::usage, "must be at least 1", flag);
-  };
-  positive(o.length, "--length");
-  positive(o.d_model, "--d-model");
-  positive(o.batch, "--batch");
-  positive(o.depth, "--depth");
-  positive(o.threads, "--threads");
-  positive(o.repetitions, "--repetitions");
+  for (const std::string& live : o.live) check_live(live);
+  check_positive(o.length, "--length");
+  check_positive(o.d_model, "--d-model");
+  check_positive(o.batch, "--batch");
+  check_positive(o.depth, "--depth");
+  check_positive(o.threads, "--threads");
+  check_positive(o.repetitions, "--repetitions");
 }
 
 }  // namespace

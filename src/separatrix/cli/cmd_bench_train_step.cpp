@@ -15,14 +15,10 @@ struct BenchOptions {
 };
 
 void check(const BenchOptions& o) {
-  const auto positive = [](Index value, const char* flag) {
-    if (value < 1) throw Error(ErrorKind::usage, "must be at least 1", flag);
-  };
-  positive(o.batch.batch, "--batch");
-  positive(o.repetitions, "--repetitions");
-  positive(o.threads, "--threads");
-  if (o.live != "all" && o.live != "last")
-    throw Error(ErrorKind::usage, "unknown choice '" + o.live + "'", "--live", "one of: last, all");
+  check_positive(o.batch.batch, "--batch");
+  check_positive(o.repetitions, "--repetitions");
+  check_positive(o.threads, "--threads");
+  check_live(o.live);
 }
 
 }  // namespace

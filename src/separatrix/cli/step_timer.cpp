@@ -50,6 +50,15 @@ StepTime time_step(const ModelSpec& spec, const Registry<Block>& blocks, const B
           .gflops = training_flops(spec, blocks, batch) / median * 1e-6};
 }
 
+void check_positive(Index value, const char* flag) {
+  if (value < 1) throw Error(ErrorKind::usage, "must be at least 1", flag);
+}
+
+void check_live(const std::string& live) {
+  if (live != "all" && live != "last")
+    throw Error(ErrorKind::usage, "unknown choice '" + live + "'", "--live", "one of: last, all");
+}
+
 double measure_peak() {
   constexpr Index kSize = 256;
   constexpr double kFlops = 2.0 * kSize * kSize * kSize;

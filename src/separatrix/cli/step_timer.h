@@ -20,6 +20,10 @@ struct StepTime {
 StepTime time_step(const ModelSpec& spec, const Registry<Block>& blocks, const Batch& batch,
                    const StepTiming& timing);
 
+/// What the bench commands ask of their flags; throw Error(usage) naming the flag.
+void check_positive(Index value, const char* flag);
+void check_live(const std::string& live);  ///< "last" or "all"
+
 /// 10^9 operations per second of one core on a matrix product that fits its cache: what fractions
 /// are measured against.
 double measure_peak();

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "separatrix/proofs/intervals_recheck_network.h"
+#include "separatrix/proofs/recheck.h"
 
 // The blocks as docs/format.md writes them.
 
@@ -248,11 +249,7 @@ bool is_known(const LayerSpec& spec) {
   const std::string format = spec.config.value("state_format", std::string("float32"));
   if (spec.block == "lstm") return format == "float32";
   if (spec.block == "rnn") return format == "float32" || format == "bit";
-  if (spec.block == "attention") {
-    const Json& config = spec.config;
-    return config.value("positions", std::string("none")) == "none" &&
-           config.value("n_kv_heads", Index{0}) == 0 && config.value("window", Index{0}) == 0;
-  }
+  if (spec.block == "attention") return unlike_plain_attention(spec.config).empty();
   return spec.block == "mlp";
 }
 

@@ -38,11 +38,5 @@ void DeltaGates::backward(Index steps, Index D, const float* x, const Values& va
 void draw_a_log(LayerPlace /*place*/, Rng& rng, std::span<float> values) {
   for (float& v : values) v = float(std::log(16 * (1 - rng.uniform())));
 }
-void draw_dt_bias(LayerPlace /*place*/, Rng& rng, std::span<float> values) {
-  for (float& v : values) {
-    const double dt = std::max(std::exp(std::log(1e-3) + std::log(1e2) * rng.uniform()), 1e-4);
-    v = float(dt + std::log(-std::expm1(-dt)));
-  }
-}
 
 }  // namespace separatrix

@@ -30,8 +30,7 @@ struct DeltaGates {
                 const Gradients& out) const;
 };
 
-/// Starting values: A uniform up to 16; softplus(dt_bias) log-uniform in [1e-3, 1e-1].
+/// Starting values: A uniform up to 16.
 void draw_a_log(LayerPlace place, Rng& rng, std::span<float> values);
-void draw_dt_bias(LayerPlace place, Rng& rng, std::span<float> values);
 
 }  // namespace separatrix

@@ -5,6 +5,7 @@
 #include "separatrix/nn/blocks/delta_gates.h"
 #include "separatrix/nn/blocks/head_output.h"
 #include "separatrix/nn/blocks/matrix_state_plain.h"
+#include "separatrix/nn/blocks/step_sizes.h"
 
 namespace separatrix {
 namespace {
@@ -90,9 +91,7 @@ class DeltaNet final : public Plain<DeltaNet<kGated>, RecurrentBlock> {
       const float* xn = gather_live(rows, D, x, tmp.x);  // at the live rows
       if (output_gate()) project(n, D, xn, w.g, z.vv(), c.g);
       output(z, w).forward(n, c.o, gate(c), tmp.a, c.r, tmp.output);
-      float* yn = rows.live == nullptr ? y + rows.origin * D : tmp.x;
-      project(n, z.vv(), tmp.a, w.o, D, yn);
-      if (rows.live != nullptr) scatter_rows({n, rows.live}, D, yn, y);
+      write_live(rows, D, y, tmp.x, [&](float* yn) { project(n, z.vv(), tmp.a, w.o, D, yn); });
     });
   }
 

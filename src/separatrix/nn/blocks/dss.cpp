@@ -4,6 +4,7 @@
 #include "separatrix/base/rng.h"
 #include "separatrix/nn/blocks/diagonal_system.h"
 #include "separatrix/nn/blocks/hippo.h"
+#include "separatrix/nn/blocks/step_sizes.h"
 #include "separatrix/nn/buffer.h"
 
 namespace separatrix {
@@ -190,10 +191,7 @@ std::vector<ParamSpec> Dss::params(Index D) const {
     std::transform(frequencies.begin(), frequencies.end(), values.begin(),
                    [](double v) { return float(v); });
   };
-  log_dt.draw = [](LayerPlace, Rng& rng, std::span<float> values) {
-    const double low = std::log(1e-3), high = std::log(1e-1);
-    for (float& v : values) v = float(low + (high - low) * rng.uniform());
-  };
+  log_dt.draw = draw_log_dt;
   const double width = 1 / std::sqrt(double(D));
   return {Lambda_re,
           Lambda_im,

@@ -85,9 +85,7 @@ class LinearAttention final : public Plain<LinearAttention, RecurrentBlock> {
       recurrence(
           z, [&](const auto& state) { state.forward(input(rows, c), c.o, c.states, tmp.state); });
       output(z, w, n, c, tmp, tmp.a);
-      float* yn = rows.live == nullptr ? y + rows.origin * D : tmp.x;
-      project(n, z.vv, tmp.a, w.o, D, yn);
-      if (rows.live != nullptr) scatter_rows({n, rows.live}, D, yn, y);
+      write_live(rows, D, y, tmp.x, [&](float* yn) { project(n, z.vv, tmp.a, w.o, D, yn); });
     });
   }
 

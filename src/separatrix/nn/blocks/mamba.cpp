@@ -8,6 +8,7 @@
 #include "separatrix/nn/blocks/conv_parts.h"
 #include "separatrix/nn/blocks/mamba_parts.h"
 #include "separatrix/nn/blocks/sequences.h"
+#include "separatrix/nn/blocks/step_sizes.h"
 
 namespace separatrix {
 namespace {
@@ -120,13 +121,7 @@ std::vector<ParamSpec> Mamba::params(Index d) const {
     return ParamSpec{name, std::move(shape), Init::uniform, 1 / std::sqrt(double(fan_in))};
   };
   ParamSpec dt_bias{"dt_proj_bias", {z.e}, Init::drawn};
-  dt_bias.draw = [](LayerPlace, Rng& rng, std::span<float> values) {
-    for (float& v : values) {
-      const double low = std::log(1e-3), high = std::log(1e-1);
-      const double dt = std::max(std::exp(low + (high - low) * rng.uniform()), 1e-4);
-      v = float(dt + std::log(-std::expm1(-dt)));  // softplus(v) = dt
-    }
-  };
+  dt_bias.draw = draw_dt_bias;
   ParamSpec A_log{"A_log", {z.e, z.N}, Init::drawn};
   A_log.draw = [N = z.N](LayerPlace, Rng&, std::span<float> values) {
     for (std::size_t i = 0; i < values.size(); ++i)

@@ -25,6 +25,14 @@ inline const float* gather_live(const LiveSequence& rows, Index D, const float* 
   return storage;
 }
 
+/// The other way: compute(out [n_live, D]) fills y at the live rows, in place or by `storage`.
+template <class F>
+void write_live(const LiveSequence& rows, Index D, float* y, float* storage, const F& compute) {
+  if (rows.live == nullptr) return compute(y + rows.origin * D);
+  compute(storage);
+  scatter_rows({rows.n_live, rows.live}, D, storage, y);
+}
+
 /// y [n, N] = x [n, D] w [D, N].
 void project(Index n, Index D, const float* x, const float* w, Index N, float* y);
 /// dw += x^T dy, dx += dy w^T.

@@ -76,9 +76,7 @@ class Retention final : public Plain<Retention, RecurrentBlock> {
         state.forward(input(rows, tmp, c), c.o, c.states, tmp.state);
       });
       output(z).forward(n, c.o, c.g, tmp.a, c.r, tmp.output);
-      float* yn = rows.live == nullptr ? y + rows.origin * D : tmp.x;
-      project(n, z.vv(), tmp.a, w.o, D, yn);
-      if (rows.live != nullptr) scatter_rows({n, rows.live}, D, yn, y);
+      write_live(rows, D, y, tmp.x, [&](float* yn) { project(n, z.vv(), tmp.a, w.o, D, yn); });
     });
   }
 

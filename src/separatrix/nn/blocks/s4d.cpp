@@ -4,6 +4,7 @@
 
 #include "separatrix/base/rng.h"
 #include "separatrix/nn/blocks/diagonal_system.h"
+#include "separatrix/nn/blocks/step_sizes.h"
 #include "separatrix/nn/buffer.h"
 
 namespace separatrix {
@@ -124,10 +125,7 @@ std::vector<ParamSpec> S4d::params(Index D) const {
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = float(std::numbers::pi * double(Index(i) % M));
   };
-  log_dt.draw = [](LayerPlace, Rng& rng, std::span<float> values) {
-    const double low = std::log(1e-3), high = std::log(1e-1);
-    for (float& v : values) v = float(low + (high - low) * rng.uniform());
-  };
+  log_dt.draw = draw_log_dt;
   const double half = std::sqrt(0.5);  // a complex normal number of variance 1
   const double width = 1 / std::sqrt(double(D));
   return {log_A_real,
