@@ -44,18 +44,20 @@ void add_evaluate(Command command, Session& session) {
                                         .examples = o->examples,
                                         .holdout = holdout_of(file),
                                         .seed = o->seed,
-                                        .index = kStream});
-    const double chance = task->chance(o->task.length());
-    const double scaled = chance < 1 ? (accuracy.token - chance) / (1 - chance) : 0;
-    session.print(
-        {{"token_accuracy", accuracy.token},
-         {"sequence_accuracy", accuracy.sequence},
-         {"scaled_accuracy", scaled},
-         {"chance", chance},
-         {"examples", accuracy.examples}},
-        fmt::format("token accuracy {:.4f}, sequence accuracy {:.4f} on {} fresh inputs; "
-                    "chance {:.4f}, scaled accuracy {:.4f}\n",
-                    accuracy.token, accuracy.sequence, accuracy.examples, chance, scaled));
+                                        .index = kStream,
+                                        .cross_entropy = true});
+    const Metrics m =
+        make_metrics(accuracy, *task, o->task.name(session), o->task.config(session),
+                     o->task.length(), state_bits(file.weights.spec, session.catalogue.blocks));
+    std::string text = fmt::format(
+        "token accuracy {:.4f}, sequence accuracy {:.4f} on {} fresh inputs; "
+        "chance {:.4f}, scaled accuracy {:.4f}, cross-entropy {:.4f} nats\n",
+        m.token_accuracy, m.sequence_accuracy, m.examples, m.chance, m.scaled_accuracy,
+        m.cross_entropy);
+    if (m.bits_recalled && m.state_efficiency)
+      text += fmt::format("recalls {:.1f} bits, {:.4f} of its bits of state\n", *m.bits_recalled,
+                          *m.state_efficiency);
+    session.print(to_json(m), text);
   });
 }
 

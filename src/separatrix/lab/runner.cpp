@@ -30,12 +30,15 @@ constexpr auto kLookAgainAfter = std::chrono::milliseconds(100);  ///< for stop,
 Json result_json(const TrialSpec& spec, const TrialResult& result, const Catalogue& catalogue) {
   const auto finite = [](double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); };
   const std::optional<Index> bits = state_bits(spec.model, catalogue.blocks);
+  Json metrics = Json::array();
+  for (const Metrics& each : result.metrics) metrics.push_back(to_json(each));
   return {{"outcome", to_string(result.outcome)},
           {"solved", result.outcome == Outcome::solved},
           {"step", result.last.step},
           {"train_loss", finite(result.last.train_loss)},
           {"token_accuracy", finite(result.last.token_accuracy)},
           {"sequence_accuracy", finite(result.last.sequence_accuracy)},
+          {"metrics", metrics},
           {"seconds", result.seconds},
           {"tokens_per_second", finite(result.tokens_per_second)},
           {"state_bits", bits ? Json(*bits) : Json(nullptr)},

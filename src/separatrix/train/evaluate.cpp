@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "separatrix/train/trainer.h"
 
@@ -12,6 +13,12 @@ Index n_classes(const std::vector<float>& logits, const Batch& batch) {
   return asked > 0 ? Index(logits.size()) / asked : 0;
 }
 
+double log_sum_exp(const float* row, Index C, float largest) {
+  double sum = 0;
+  for (Index c = 0; c < C; ++c) sum += std::exp(double(row[c]) - double(largest));
+  return double(largest) + std::log(sum);
+}
+
 }  // namespace
 
 Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
@@ -22,6 +29,7 @@ Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
   Batch batch;
   std::vector<float> logits;
   Index asked = 0, right = 0, right_sequences = 0;
+  double nats = 0;
   for (Index done = 0; done < config.examples; done += batch.B) {
     sample_batch(task, config.length, std::min(kChunk, config.examples - done), portion,
                  config.holdout, rng, batch);
@@ -32,7 +40,9 @@ Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
       bool all_right = true;
       for (Token target : batch.target_row(b)) {
         if (target == kIgnore) continue;
-        const bool hit = std::max_element(row, row + C) - row == target;
+        const float* largest = std::max_element(row, row + C);
+        const bool hit = largest - row == target;
+        if (config.cross_entropy) nats += log_sum_exp(row, C, *largest) - double(row[target]);
         row += C;
         ++asked;
         right += hit;
@@ -43,6 +53,7 @@ Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
   }
   return {.token = asked > 0 ? double(right) / double(asked) : 0,
           .sequence = double(right_sequences) / double(config.examples),
+          .cross_entropy = asked > 0 ? nats / double(asked) : 0,
           .examples = config.examples};
 }
 

@@ -23,6 +23,7 @@ class Run {
   Run(const TrialSpec& spec, const Task& task, const Registry<Block>& blocks, const TrainRun& how)
       : spec_(spec),
         task_(task),
+        blocks_(blocks),
         how_(how),
         id_(spec.id()),
         initial_(initialize(spec.model, blocks, spec.seed)),
@@ -118,10 +119,29 @@ class Run {
     p.sequence_accuracy = accuracy.sequence;
     return p;
   }
-  /// On final_examples inputs of a stream that no curve point used.
+  /// A stream that no curve point used.
+  std::uint64_t final_stream() const {
+    return (std::uint64_t(1) << 62) + std::uint64_t(state_.step);
+  }
+  /// At the trained length on the inputs of final_point, so that the two agree.
+  std::vector<Metrics> judge() {
+    const std::optional<Index> bits = state_bits(spec_.model, blocks_);
+    std::vector<Index> lengths = {spec_.length};
+    lengths.insert(lengths.end(), spec_.eval_lengths.begin(), spec_.eval_lengths.end());
+    std::vector<Metrics> metrics;
+    for (const Index length : lengths)
+      metrics.push_back(make_metrics(evaluate(gradient_.model(), state_.weights, task_,
+                                              {.length = length,
+                                               .examples = spec_.train.final_examples,
+                                               .holdout = spec_.train.holdout,
+                                               .seed = spec_.seed,
+                                               .index = final_stream(),
+                                               .cross_entropy = true}),
+                                     task_, spec_.task, spec_.task_config, length, bits));
+    return metrics;
+  }
   CurvePoint final_point() {
-    constexpr std::uint64_t kFinal = std::uint64_t(1) << 62;
-    CurvePoint p = measured(spec_.train.final_examples, kFinal + std::uint64_t(state_.step));
+    CurvePoint p = measured(spec_.train.final_examples, final_stream());
     if (!state_.curve.empty()) p.train_loss = state_.curve.back().train_loss;
     return p;
   }
@@ -151,6 +171,9 @@ class Run {
     return {.outcome = outcome,
             .last = state_.last,
             .curve = state_.curve,
+            .metrics = outcome == Outcome::solved || outcome == Outcome::unsolved
+                           ? judge()
+                           : std::vector<Metrics>{},
             .seconds = seconds,
             .tokens_per_second = seconds > 0 ? tokens / seconds : 0,
             .weights = std::move(weights)};
@@ -158,6 +181,7 @@ class Run {
 
   const TrialSpec& spec_;
   const Task& task_;
+  const Registry<Block>& blocks_;
   const TrainRun& how_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point last_save_ = start_;
@@ -185,6 +209,10 @@ TrialResult train(const TrialSpec& spec, const Task& task, const Registry<Block>
                   const TrainRun& run) {
   task.check_length(spec.length);
   check_fit(spec, task.info(spec.length));
+  for (const Index length : spec.eval_lengths) {
+    task.check_length(length);
+    check_fit(spec, task.info(length));
+  }
   TrialSpec resolved = spec;
   resolved.model = resolve(spec.model, blocks);
   return Run(resolved, task, blocks, run).run();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "separatrix/nn/model.h"
+#include "separatrix/train/metrics.h"
 #include "separatrix/train/trial.h"
 
 namespace separatrix {
@@ -32,6 +33,9 @@ struct TrialResult {
   Outcome outcome = Outcome::unsolved;
   CurvePoint last;  ///< accuracies on final_examples (or the last evaluation when interrupted)
   std::vector<CurvePoint> curve;
+  /// At the trained length, then at each of eval_lengths, on final_examples inputs each; empty
+  /// unless solved or unsolved.
+  std::vector<Metrics> metrics;
   double seconds = 0, tokens_per_second = 0;
   Weights weights;
 };
@@ -52,14 +56,16 @@ TrialResult train(const TrialSpec& spec, const Task& task, const Registry<Block>
                   const TrainRun& run);
 
 struct Accuracy {
-  double token = 0;     ///< fraction of asked positions answered right
-  double sequence = 0;  ///< fraction of inputs with every asked position right
+  double token = 0;          ///< fraction of asked positions answered right
+  double sequence = 0;       ///< fraction of inputs with every asked position right
+  double cross_entropy = 0;  ///< mean nats per asked position; 0 unless asked for
   Index examples = 0;
 };
 /// On `examples` fresh inputs of the portion, from the stream (seed, evaluate, index).
 struct EvaluateConfig {
   Index length = 0, examples = 5000, holdout = 0;
   std::uint64_t seed = 0, index = 0;
+  bool cross_entropy = false;  ///< whether to compute it: an exponential per class
 };
 Accuracy evaluate(Model& model, std::span<const float> w, const Task& task,
                   const EvaluateConfig& config);

@@ -1,5 +1,7 @@
 #include "separatrix/train/trial.h"
 
+#include <array>
+
 #include "separatrix/base/hash.h"
 
 namespace separatrix {
@@ -21,6 +23,7 @@ void visit(V& v, TrialFields& f) {
   v("model", f.model, "ModelSpec: the layers and their widths");
   v("train", f.train, "how it is trained");
   v("seed", f.spec.seed, "fixes every random choice");
+  v("eval_lengths", f.spec.eval_lengths, "further lengths at which the trained model is judged");
   v("task_fingerprint", f.spec.task_fingerprint, "SHA-256 of the files that the task reads");
 }
 
@@ -47,12 +50,25 @@ void check(const TrainConfig& c, const std::string& where) {
   require(c.shards >= 1 && c.shards <= c.batch_size, "shards", "1 to batch_size");
 }
 
+/// Fields of TrainConfig that came after stores existed. At their defaults they are not written,
+/// so that the trials of older stores keep their ids.
+constexpr std::array<const char*, 0> kLaterFields = {};
+
+Json write_train(const TrainConfig& config) {
+  Json json = write_config(config);
+  const Json defaults = write_config(TrainConfig{});
+  for (const char* field : kLaterFields)
+    if (json.at(field) == defaults.at(field)) json.erase(field);
+  return json;
+}
+
 }  // namespace
 
 Json to_json(const TrialSpec& spec) {
   Json json =
-      write_config(TrialFields{spec, write_model_spec(spec.model), write_config(spec.train)});
+      write_config(TrialFields{spec, write_model_spec(spec.model), write_train(spec.train)});
   if (spec.task_fingerprint.empty()) json.erase("task_fingerprint");
+  if (spec.eval_lengths.empty()) json.erase("eval_lengths");
   return json;
 }
 

@@ -50,7 +50,9 @@ struct TrialSpec {
   ModelSpec model;
   TrainConfig train;
   std::uint64_t seed = 0;
-  std::string task_fingerprint;  ///< Task::fingerprint(); absent in JSON when empty
+  std::vector<Index> eval_lengths =
+      {};                             ///< judged at these lengths, too; absent in JSON when empty
+  std::string task_fingerprint = {};  ///< Task::fingerprint(); absent in JSON when empty
 
   std::string id() const;  ///< SHA-256 of the canonical JSON and the code-format version
 };
