@@ -18,12 +18,6 @@ using sqlite::Transaction;
 constexpr std::array kStatuses = {TrialStatus::pending, TrialStatus::running, TrialStatus::done,
                                   TrialStatus::diverged, TrialStatus::failed};
 
-TrialStatus read_status(const std::string& text) {
-  for (TrialStatus status : kStatuses)
-    if (to_string(status) == text) return status;
-  throw Error(ErrorKind::io, "the store holds the unknown status '" + text + "'");
-}
-
 std::int64_t system_seconds() {
   using std::chrono::duration_cast, std::chrono::seconds, std::chrono::system_clock;
   return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
@@ -45,6 +39,12 @@ std::string to_string(TrialStatus status) {
       return "failed";
   }
   return {};
+}
+
+TrialStatus read_trial_status(const std::string& text) {
+  for (TrialStatus status : kStatuses)
+    if (to_string(status) == text) return status;
+  throw Error(ErrorKind::io, "the store holds the unknown status '" + text + "'");
 }
 
 struct Store::Connection {
@@ -213,7 +213,7 @@ std::map<TrialStatus, Index> Store::counts(const std::string& experiment) const 
       SELECT t.status, count(*) FROM members m JOIN trials t ON t.id = m.trial
       WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1) GROUP BY t.status)");
   query.bind(experiment);
-  while (query.step()) counts[read_status(query.text(0))] = query.integer(1);
+  while (query.step()) counts[read_trial_status(query.text(0))] = query.integer(1);
   return counts;
 }
 
@@ -225,7 +225,7 @@ QueueTotals Store::totals(const std::string& experiment, Shard shard) const {
   query.bind(experiment, shard.index, shard.count);
   QueueTotals totals;
   while (query.step()) {
-    const TrialStatus status = read_status(query.text(0));
+    const TrialStatus status = read_trial_status(query.text(0));
     totals.trials += query.integer(1);
     totals.cost += query.real(2);
     if (status == TrialStatus::failed) totals.failed += query.integer(1);
@@ -256,7 +256,7 @@ std::optional<StoredTrial> Store::trial(const std::string& trial_id) const {
   StoredTrial trial;
   trial.id = trial_id;
   trial.spec = read_trial_spec(Json::parse(query.text(0)), path_ + "#" + trial_id);
-  trial.status = read_status(query.text(1));
+  trial.status = read_trial_status(query.text(1));
   trial.result = Json::parse(query.text(2));
   trial.error = query.text(3);
   Statement curve(db_->db, "SELECT point FROM points WHERE trial = ?1 ORDER BY step");

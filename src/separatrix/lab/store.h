@@ -15,6 +15,7 @@ namespace separatrix {
 
 enum class TrialStatus { pending, running, done, diverged, failed };
 std::string to_string(TrialStatus status);
+TrialStatus read_trial_status(const std::string& text);  ///< throws Error(io)
 
 /// One trial as it stands in the store.
 struct StoredTrial {
