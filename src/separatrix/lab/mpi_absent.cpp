@@ -1,17 +1,14 @@
 // Stands in for mpi_link.cpp in a build without MPI: every process is alone, so nothing below the
 // constructor is reached.
 
-#include <cstdlib>
-
 #include "separatrix/lab/mpi_link.h"
 
 namespace separatrix {
 
 MpiJob::MpiJob() {
-  const char* const size = std::getenv("OMPI_COMM_WORLD_SIZE");
-  if (size != nullptr && std::atoi(size) > 1)
+  if (started_by_mpirun())
     throw Error(ErrorKind::usage, "started by mpirun, but this program was built without MPI",
-                "OMPI_COMM_WORLD_SIZE=" + std::string(size),
+                "mpirun",
                 "build it where Open MPI is installed, or start plain processes on one store");
 }
 MpiJob::~MpiJob() = default;

@@ -3,7 +3,6 @@
 #include "separatrix/lab/mpi_link.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include <mpi.h>
@@ -68,8 +67,7 @@ std::optional<std::string> receive_chunks(int source, std::size_t size) {
 }
 
 MpiJob::MpiJob() {
-  const char* const size = std::getenv("OMPI_COMM_WORLD_SIZE");
-  if (size == nullptr || std::atoi(size) <= 1) return;
+  if (!started_by_mpirun()) return;
   int level = 0;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level));
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

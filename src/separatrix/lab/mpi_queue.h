@@ -7,6 +7,9 @@
 
 namespace separatrix {
 
+/// Whether mpirun started this process beside others; it need not have been built with MPI.
+bool started_by_mpirun();
+
 /// This process's place among those that `mpirun` started: rank 0 owns the store, the others ask it
 /// for trials and send it what comes of them. Alone (size 1) when there is no mpirun. One per
 /// process, made and destroyed by the main thread. Throws Error(usage) when several were started

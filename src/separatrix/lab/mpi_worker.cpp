@@ -111,6 +111,11 @@ std::string scratch_folder() {
 
 }  // namespace
 
+bool started_by_mpirun() {
+  const char* const size = std::getenv("OMPI_COMM_WORLD_SIZE");
+  return size != nullptr && std::atoi(size) > 1;
+}
+
 void work_for_rank_zero(const MpiJob& job, const Catalogue& catalogue, const RunOptions& options) {
   Line line(*job.link(), scratch_folder());
   std::map<int, Clock::time_point> told;

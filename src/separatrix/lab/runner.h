@@ -36,7 +36,7 @@ struct RunOptions {
   std::function<void(const RunProgress&)> on_progress = {};
   StoreOptions store = {};
   Shard shard = {};       ///< run only this part of the experiment
-  MpiJob* job = nullptr;  ///< on rank 0 of several: the others work, too (lab/mpi_queue.h)
+  const MpiJob* job = nullptr;  ///< on rank 0 of several: the others work, too (lab/mpi_queue.h)
   std::function<void(const std::string&)> on_note = {};  ///< what is no trial's: a lost rank
 };
 void run_pending(const std::string& store_path, const std::string& experiment,
