@@ -201,8 +201,7 @@ def copy(at):
         report = subprocess.run([at.program, 'report', '--store', path, '-o', path + '.report'],
                                 capture_output=True, text=True)
         assert report.returncode == 0, report.stderr
-    process.kill()
-    process.communicate()
+    # The original is still at work: what it had running when it was copied is not running in the copies.
     for path in (copied, backed):
         done = [t[0] for t in sqlite3.connect(path).execute("SELECT id FROM trials WHERE status = 'done'")]
         assert 2 <= len(done) < TRIALS, done
@@ -210,6 +209,9 @@ def copy(at):
         for name in done:  # their weights were not copied
             shutil.copytree(f'{at.store("undisturbed")}.d/{name}', f'{path}.d/{name}')
         compare(path, expected, os.path.basename(path))
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    compare(store, expected, 'the original')
     for damage in ('DROP TABLE points', 'DROP TABLE members', 'ALTER TABLE findings DROP COLUMN finding'):
         broken = at.store(re.sub(r'\W', '-', damage))
         shutil.copy(backed, broken)
@@ -240,9 +242,12 @@ def ranks_of(job):
 
 
 def mpi(at):
+    alone = subprocess.run([at.program, 'run', at.file, '--dry-run', '--store', at.store('none')],
+                           capture_output=True, text=True, env=dict(os.environ, OMPI_COMM_WORLD_SIZE='4'))
     mpirun = shutil.which('mpirun')
-    if not mpirun:
-        print('no mpirun here')
+    if alone.returncode != 0 or not mpirun:
+        assert alone.returncode == 0 or 'was built without MPI' in alone.stderr, alone
+        print('skipped: no mpirun here' if alone.returncode == 0 else alone.stderr)
         sys.exit(SKIPPED)
     expected, table, seconds = at.undisturbed()
     at.environment.update(OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1',

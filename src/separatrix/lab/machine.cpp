@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "separatrix/kernels/kernels.h"
@@ -66,10 +67,20 @@ std::string this_process() {
   return place() + "#" + pid + "#" + start_time(pid);
 }
 
-bool process_has_ended(const std::string& worker) {
+bool process_is_here(const std::string& worker) {
   const std::string here = place();
-  if (here.empty() || worker.rfind(here + "#", 0) != 0) return false;
-  std::istringstream rest(worker.substr(here.size() + 1));
+  return !here.empty() && worker.starts_with(here + "#");
+}
+
+std::string file_identity(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return std::to_string(status.st_dev) + "." + std::to_string(status.st_ino);
+}
+
+bool process_has_ended(const std::string& worker) {
+  if (!process_is_here(worker)) return false;
+  std::istringstream rest(worker.substr(place().size() + 1));
   std::string pid, started;
   std::getline(rest, pid, '#');
   std::getline(rest, started, '/');

@@ -18,4 +18,11 @@ std::string this_process();
 /// namespace, and is no longer there. False when that cannot be told.
 bool process_has_ended(const std::string& worker);
 
+/// Whether a worker's process ran or runs on this host, in this boot and namespace.
+bool process_is_here(const std::string& worker);
+
+/// Tells a file from every other one of this machine, whatever its names; stays when it is moved
+/// within its disk. Empty when there is no such file.
+std::string file_identity(const std::string& path);
+
 }  // namespace separatrix

@@ -50,15 +50,29 @@ TrialStatus read_trial_status(const std::string& text) {
 struct Store::Connection {
   Database db;
   StoreOptions options;
+  std::string file;                           ///< which one, on this machine
   std::map<std::string, std::string> claims;  ///< trial -> the worker that this Store took it for
 
   Connection(const std::string& path, StoreOptions given)
       : db(path, given.busy_ms), options(std::move(given)) {
     if (!options.now_seconds) options.now_seconds = system_seconds;
     open_schema(db, options.busy_ms);
+    file = file_identity(path);
   }
 
   std::int64_t now() const { return options.now_seconds(); }
+
+  /// A worker's name as this file keeps it. A copy of the store that was made while trials ran says
+  /// that they are running, and their processes do live; but they work on the other file.
+  std::string signed_name(const std::string& worker) const { return worker + "@" + file; }
+
+  /// Whether nobody works on a trial of this store under that name any more.
+  bool is_orphan(const std::string& signed_worker) const {
+    if (process_has_ended(signed_worker)) return true;
+    const std::size_t at = signed_worker.rfind('@');
+    return at != std::string::npos && process_is_here(signed_worker) &&
+           signed_worker.substr(at + 1) != file;
+  }
 
   /// The row of an experiment, created if absent; call within a transaction.
   std::int64_t experiment(const std::string& name) {
@@ -82,7 +96,8 @@ struct Store::Connection {
                       AND m.position % ?6 = ?5 - 1
                     ORDER BY t.cost DESC, m.position LIMIT 1)
         RETURNING id, spec)");
-    claim.bind(experiment, worker, time, time - options.expiry_seconds, shard.index, shard.count);
+    claim.bind(experiment, signed_name(worker), time, time - options.expiry_seconds, shard.index,
+               shard.count);
     if (!claim.step()) return std::nullopt;
     std::pair<std::string, std::string> taken{claim.text(0), claim.text(1)};
     claim.run();
@@ -101,7 +116,7 @@ struct Store::Connection {
     while (list.step()) running.emplace_back(list.text(0), list.text(1));
     bool any = false;
     for (const auto& [id, worker] : running) {
-      if (!process_has_ended(worker)) continue;
+      if (!is_orphan(worker)) continue;
       Statement(db, R"(UPDATE trials SET status = 'pending', worker = NULL, heartbeat = NULL
                        WHERE id = ?1 AND status = 'running' AND worker = ?2)")
           .bind(id, worker)
@@ -147,7 +162,7 @@ std::optional<TrialSpec> Store::claim(const std::string& experiment, const std::
     if (!taken && db_->reclaim(experiment)) taken = db_->take(experiment, worker, shard);
     if (!taken) return std::nullopt;
     const auto& [id, spec] = *taken;
-    db_->claims[id] = worker;
+    db_->claims[id] = db_->signed_name(worker);
     try {
       return read_trial_spec(Json::parse(spec), path_ + "#" + id);
     } catch (const std::exception& unreadable) {  // of another version of the spec: skip it
@@ -159,7 +174,7 @@ std::optional<TrialSpec> Store::claim(const std::string& experiment, const std::
 void Store::heartbeat(const std::string& trial_id, const std::string& worker) {
   Statement(db_->db, R"(UPDATE trials SET heartbeat = ?3
                         WHERE id = ?1 AND worker = ?2 AND status = 'running')")
-      .bind(trial_id, worker, db_->now())
+      .bind(trial_id, db_->signed_name(worker), db_->now())
       .run();
 }
 
