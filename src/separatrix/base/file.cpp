@@ -38,6 +38,7 @@ class Descriptor {
   if (error == EACCES || error == EROFS || error == EPERM)
     hint = "choose a folder you may write to";
   if (error == ENOENT) hint = "check the path";
+  if (error == ENOTDIR || error == EEXIST) hint = "move the file that is in the way";
   throw Error(ErrorKind::io, "cannot " + action + ": " + std::strerror(error), path, hint);
 }
 

@@ -1,5 +1,7 @@
 #include "separatrix/lab/sqlite.h"
 
+#include <system_error>
+
 #include <sqlite3.h>
 
 #include "separatrix/base/error.h"
@@ -109,8 +111,16 @@ std::int64_t Database::changes() const { return sqlite3_changes64(handle_); }
 
 bool Database::read_only() const { return sqlite3_db_readonly(handle_, "main") == 1; }
 
+bool Database::was_locked() const {
+  const int code = sqlite3_errcode(handle_) & 0xff;
+  return code == SQLITE_BUSY || code == SQLITE_LOCKED;
+}
+
 void Database::fail(int code) const {
-  const std::string reason = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+  std::string reason = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+  if (const int system = handle_ != nullptr ? sqlite3_system_errno(handle_) : 0;
+      system != 0 && (code & 0xff) == SQLITE_CANTOPEN)
+    reason = std::generic_category().message(system);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -65,6 +65,7 @@ class Database {
   std::optional<std::int64_t> number(std::string_view sql);
   std::int64_t changes() const;  ///< rows changed by the last statement
   bool read_only() const;
+  bool was_locked() const;  ///< whether the last failure was another process's lock
   const std::string& path() const { return path_; }
   sqlite3* handle() const { return handle_; }
 

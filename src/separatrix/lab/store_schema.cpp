@@ -87,7 +87,7 @@ void enter_wal(Database& db, int busy_ms) {
       db.execute("PRAGMA journal_mode = WAL");
       return;
     } catch (const Error&) {
-      if (std::chrono::steady_clock::now() >= deadline) throw;
+      if (!db.was_locked() || std::chrono::steady_clock::now() >= deadline) throw;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
