@@ -20,6 +20,11 @@ void add_run(Command command, Session& session) {
   command.flag("dry-run", o->dry_run, "print the trials, their cost and what the store holds");
   command.option("slurm", o->slurm, "print a SLURM array script of so many shards; run nothing");
   command.run([o, &session] {
+    const MpiJob job;
+    o->how.job = &job;
+    if (job.rank() > 0)
+      return work_for_rank_zero(job, session.catalogue,
+                                {.threads = o->how.threads.checked(), .stop = &session.stop});
     const Experiment experiment = read_experiment(load_yaml(o->file), o->budget, session.catalogue);
     if (o->dry_run) return print_plan(experiment, o->how, session);
     if (o->slurm != 0) {

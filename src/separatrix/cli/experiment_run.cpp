@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include <fmt/format.h>
 
+#include "separatrix/cli/board.h"
 #include "separatrix/cli/progress.h"
 #include "separatrix/lab/cost.h"
 #include "separatrix/lab/machine.h"
@@ -32,6 +34,17 @@ std::vector<StoredTrial> planned_trials(const Experiment& experiment, const std:
     trials.push_back(*std::move(held));
   }
   return trials;
+}
+
+/// "2/5"; empty: everything.
+Shard read_shard(const std::string& text) {
+  if (text.empty()) return {};
+  Shard shard;
+  char slash = 0;
+  std::istringstream in(text);
+  if (!(in >> shard.index >> slash >> shard.count) || slash != '/' || !in.eof())
+    throw Error(ErrorKind::usage, "'" + text + "' is no shard", "--shard", "write --shard 2/5");
+  return shard;
 }
 
 bool ended(const StoredTrial& trial) {
@@ -71,7 +84,9 @@ std::vector<PlanLine> plan_lines(const std::vector<StoredTrial>& trials, CostEst
 
 void ExperimentOptions::add(Command& command) {
   command.option("store", store, "SQLite file; created if absent; what it holds is not run again");
+  if (started_by_mpirun()) threads.count = 1;  // mpirun starts a process for every core
   command.option("threads", threads.count, "trials trained at once; changes no bit");
+  command.option("shard", shard, "run only part I of N, as in 2/5");
 }
 
 void print_plan(const Experiment& experiment, const ExperimentOptions& options,
@@ -117,22 +132,31 @@ void print_plan(const Experiment& experiment, const ExperimentOptions& options,
 std::vector<StoredTrial> run_experiment(const Experiment& experiment,
                                         const ExperimentOptions& options, Session& session) {
   const int threads = options.threads.checked();
+  const Shard shard = read_shard(options.shard);
   {
+    CostEstimate cost(session.catalogue, 0);
+    std::vector<double> costs;
+    for (const TrialSpec& spec : experiment.trials) costs.push_back(cost.operations(spec));
     Store store(options.store);
     store.put(experiment.name, "experiment", "experiment", to_json(experiment));
     store.put(experiment.name, "machine", "machine", describe_machine());
-    store.enqueue(experiment.name, experiment.trials);
+    store.enqueue(experiment.name, experiment.trials, costs);
     store.retry_failed(experiment.name);
   }
-  Progress progress(session.quiet);
+  Board board(session.quiet);
   run_pending(options.store, experiment.name, session.catalogue,
-              {.threads = threads, .stop = &session.stop});
+              {.threads = threads,
+               .stop = &session.stop,
+               .on_progress = [&](const RunProgress& event) { board.on_progress(event); },
+               .shard = shard,
+               .job = options.job,
+               .on_note = [&](const std::string& line) { board.note(line); }});
   Store store(options.store);
   std::vector<StoredTrial> trials = store.trials(experiment.name);
   if (std::any_of(trials.begin(), trials.end(),
                   [](const StoredTrial& trial) { return trial.status == TrialStatus::failed; }))
     session.exit_code = 1;
-  if (session.stop) progress.note("interrupted; the same command goes on where it stopped");
+  if (session.stop) board.note("interrupted; the same command goes on where it stopped");
   return trials;
 }
 

@@ -6,6 +6,7 @@
 
 #include "separatrix/cli/session.h"
 #include "separatrix/lab/experiment.h"
+#include "separatrix/lab/mpi_queue.h"
 #include "separatrix/lab/summary.h"
 
 namespace separatrix {
@@ -14,6 +15,7 @@ namespace separatrix {
 struct ExperimentOptions {
   std::string store = "separatrix.db", shard;
   Threads threads = {};
+  const MpiJob* job = nullptr;
   void add(Command& command);
 };
 
