@@ -235,7 +235,9 @@ TEST(Compare, OrderingsAreReadOffTheBestOfEachSide) {
   Index with_published = 0;
   for (const ComparedSetting& c : compared) {
     with_published += c.published.empty() ? 0 : 1;
-    if (!c.published.empty()) EXPECT_NEAR(c.ours.mean, 0.6, 1e-12);
+    if (!c.published.empty()) {
+      EXPECT_NEAR(c.ours.mean, 0.6, 1e-12);
+    }
   }
   EXPECT_EQ(with_published, 1);
 }
