@@ -16,7 +16,8 @@ struct SampleOptions {
 
 DatasetSpec dataset_spec(const SampleOptions& o, const Session& session) {
   if (o.count < 1) throw Error(ErrorKind::usage, "count must be at least 1", "--count");
-  if (o.holdout < 2) throw Error(ErrorKind::usage, "holdout must be at least 2", "--holdout");
+  if (o.holdout != 0 && o.holdout < 2)
+    throw Error(ErrorKind::usage, "holdout must be 0 or at least 2", "--holdout");
   portion_of(o.split);
   return {.task = o.task.name(session),
           .task_config = o.task.config(session),
@@ -94,7 +95,8 @@ void add_sample(Command command, Session& session) {
   command.option("format", o->format, formats);
   command.option("split", o->split,
                  "train and test share no input: test are those that training never sees");
-  command.option("holdout", o->holdout, "one input in so many is of test; as in train");
+  command.option("holdout", o->holdout,
+                 "one input in so many is of test, as in train; 0 = all inputs are of both");
   command.output(o->output, "file (flare: folder) to write; text and jsonl can do without");
   command.run([o, &session] {
     const auto task = o->task.make(session);
