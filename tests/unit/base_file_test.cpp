@@ -41,6 +41,32 @@ TEST(File, DevicesAndFoldersAreNotReplaced) {
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
+TEST(File, StandsUnderItsNameOnlyWhenCommitted) {
+  const TempDir dir;
+  write_file_atomic(dir / "a", "old");
+  {
+    AtomicFile abandoned(dir / "a");
+    abandoned.append("half");
+  }
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  AtomicFile file(dir / "a");
+  file.reserve(9);
+  file.write_at(6, "end");
+  file.append("be");
+  file.append("gin-");
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  file.commit();
+  EXPECT_EQ(read_file(dir / "a"), "begin-end");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "."), {}), 1);  // no temporary left
+}
+
+TEST(File, AFileThatNoDiskHoldsIsAnErrorAtOnce) {
+  const TempDir dir;
+  AtomicFile file(dir / "a");
+  EXPECT_THROW(file.reserve(std::uint64_t{1} << 63), Error);
+  EXPECT_TRUE(fs::is_empty(dir / "."));
+}
+
 TEST(File, WhatCannotBeReadOrMadeIsAnError) {
   const TempDir dir;
   write_file_atomic(dir / "a", "");

@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 
 #include "separatrix/lab/machine.h"
 #include "separatrix/lab/store.h"
+#include "tests/support/raw_store.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/trials.h"
 
@@ -18,30 +18,6 @@ namespace separatrix {
 namespace {
 
 using testing::HasSubstr;
-
-/// Runs a script on a database file without going through Store.
-void raw(const std::string& path, const std::string& sql) {
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-      << sqlite3_errmsg(db);
-  sqlite3_close(db);
-}
-
-/// The text of the Error(io) that body throws; empty, and a failure, when it throws none.
-template <class Body>
-std::string io_error(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::io);
-    EXPECT_FALSE(error.where().empty());
-    EXPECT_FALSE(error.hint().empty());
-    return error.what();
-  }
-  ADD_FAILURE() << "no Error";
-  return {};
-}
 
 /// Runs body in a child process; its exit status (0 when body returns true), or minus the signal.
 template <class Body>
@@ -356,43 +332,42 @@ TEST(Store, SurvivesSigkillAtAnyMoment) {
       << "a trial is stuck";
 }
 
-/// Version 1 as the first release wrote it must open for ever (tests/golden/README-store.md).
-TEST(Store, OpensTheOldestStore) {
+TEST(Store, TheLongestTrialComesFirst) {
   const TempDir dir;
-  std::filesystem::copy_file(SEPARATRIX_SOURCE "/tests/golden/store-v1.db", dir / "s.db");
-  std::filesystem::permissions(dir / "s.db", std::filesystem::perms::owner_all);
   Store store(dir / "s.db");
-  EXPECT_THAT(store.experiments(), testing::ElementsAre("golden"));
-  const auto trials = store.trials("golden");
-  ASSERT_EQ(trials.size(), 3u);
-  EXPECT_EQ(trials[0].status, TrialStatus::done);
-  EXPECT_EQ(trials[0].result, Json({{"solved", true}, {"token_accuracy", 0.995}}));
-  ASSERT_EQ(trials[0].curve.size(), 2u);
-  EXPECT_EQ(trials[0].curve[1].token_accuracy, 0.75);
-  EXPECT_EQ(trials[1].status, TrialStatus::failed);
-  EXPECT_EQ(trials[1].error, "text of the failure");
-  EXPECT_EQ(trials[2].status, TrialStatus::pending);
-  EXPECT_EQ(store.findings("golden", "bound"), (std::vector<Json>{{{"bits", 120}}}));
-  EXPECT_TRUE(store.claim("golden", "w"));
+  const auto trials = stored_trials(5);
+  store.enqueue("e", trials, std::vector<double>{2, 1e15, 2, 0, 7});
+  store.enqueue("e", std::vector{trials[3], trials[1]}, std::vector<double>{5, 0});  // 0: not known
+  std::vector<std::uint64_t> order;
+  while (const auto spec = store.claim("e", "w")) order.push_back(spec->seed);
+  EXPECT_THAT(order, testing::ElementsAre(1, 4, 3, 0, 2));
+  store.finish(trials[1].id(), TrialStatus::done, Json::object());
+  store.finish(trials[4].id(), TrialStatus::failed, Json::object(), "text");
+  const QueueTotals totals = store.totals("e");
+  EXPECT_EQ(totals.trials, 5);
+  EXPECT_EQ(totals.ended, 2);
+  EXPECT_EQ(totals.failed, 1);
+  EXPECT_EQ(totals.cost, 1e15 + 16);
+  EXPECT_EQ(totals.cost_ended, 1e15 + 7);
 }
 
-/// Not a test: writes the golden file anew when asked to by name. Run once per version.
-TEST(Store, DISABLED_WriteGolden) {
-  const std::string path = SEPARATRIX_SOURCE "/tests/golden/store-v1.db";
-  ASSERT_FALSE(std::filesystem::exists(path)) << "old stores are kept, not rewritten";
-  {
-    Store store(path, {.now_seconds = [] { return 1'700'000'000; }});
-    const auto trials = stored_trials(3);
-    store.enqueue("golden", trials);
-    store.claim("golden", "w");
-    store.record(trials[0].id(), {.step = 100, .token_accuracy = 0.5});
-    store.record(trials[0].id(), {.step = 200, .token_accuracy = 0.75});
-    store.finish(trials[0].id(), TrialStatus::done, {{"solved", true}, {"token_accuracy", 0.995}});
-    store.claim("golden", "w");
-    store.finish(trials[1].id(), TrialStatus::failed, Json::object(), "text of the failure");
-    store.put("golden", "bound", "index_lookup", {{"bits", 120}});
-  }
-  raw(path, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM");  // small, and one file
+TEST(Store, ShardsDivideAnExperimentForEver) {
+  const TempDir dir;
+  Store store(dir / "s.db");
+  const auto trials = stored_trials(8);
+  store.enqueue("e", std::span(trials).first(5));
+  const auto take = [&](Shard shard) {
+    std::vector<std::uint64_t> seeds;
+    while (const auto spec = store.claim("e", "w", shard)) seeds.push_back(spec->seed);
+    return seeds;
+  };
+  EXPECT_THAT(take({2, 3}), testing::ElementsAre(1, 4));
+  std::vector<TrialSpec> again(trials.rbegin(), trials.rend());
+  store.enqueue("e", again);  // the new ones, 7 6 5, come behind
+  EXPECT_THAT(take({2, 3}), testing::ElementsAre(5));
+  EXPECT_EQ(store.totals("e", {2, 3}).trials, 3);
+  EXPECT_THAT(take({1, 3}), testing::ElementsAre(0, 3, 6));
+  EXPECT_THAT(take({3, 3}), testing::ElementsAre(2, 7));
 }
 
 }  // namespace

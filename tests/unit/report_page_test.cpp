@@ -6,7 +6,6 @@
 #include "separatrix/bounds/bound.h"
 #include "separatrix/report/html.h"
 #include "separatrix/report/report.h"
-#include "separatrix/report/results.h"
 
 namespace separatrix {
 namespace {
@@ -138,24 +137,6 @@ TEST(ReportPage, AsksTheNetworkForNothing) {
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
   EXPECT_EQ(page.find(" src="), std::string::npos);
   EXPECT_EQ(page.find("sourceMappingURL"), std::string::npos);
-}
-
-TEST(ReportCsv, OneLineForEachTrial) {
-  ReportData data = example();
-  data.trials[1].stored.error = "a \"quoted\", broken\nerror";
-  const std::string csv = results_csv(data);
-  const std::string header = csv.substr(0, csv.find('\n'));
-  EXPECT_EQ(header,
-            "trial,task,length,model,layers,width,state_bits,lr,seed,batch_size,steps_limit,"
-            "target_accuracy,status,outcome,step,train_loss,token_accuracy,sequence_accuracy,"
-            "seconds,tokens_per_second,error");
-  EXPECT_NE(
-      csv.find("\nlstm8,index-lookup,20,lstm,1,8,512,0.001,0,64,20000,0.995,done,unsolved,200,"
-               "1,0.4,0,,,\n"),
-      std::string::npos)
-      << csv;
-  EXPECT_NE(csv.find("\ntransformer16,index-lookup,20,transformer,1,16,,0.001"), std::string::npos);
-  EXPECT_NE(csv.find(",\"a \"\"quoted\"\", broken\nerror\"\n"), std::string::npos);
 }
 
 }  // namespace

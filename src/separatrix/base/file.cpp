@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,15 +19,12 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
-  int close() {
-    const int result = fd_ >= 0 ? ::close(fd_) : 0;
-    fd_ = -1;
-    return result;
-  }
 
  private:
   int fd_;
@@ -61,34 +60,69 @@ std::string read_file(const std::string& path) {
   }
 }
 
-void write_file_atomic(const std::string& name, std::string_view bytes) {
+AtomicFile::AtomicFile(const std::string& name) {
   // A link is followed, so that it is its target that is replaced; devices and pipes never are.
   std::error_code ignored;
   const std::filesystem::path target = std::filesystem::is_symlink(name, ignored)
                                            ? std::filesystem::weakly_canonical(name)
                                            : std::filesystem::path(name);
-  const std::string path = target.string();
+  path_ = target.string();
   if (std::filesystem::exists(target, ignored) &&
       !std::filesystem::is_regular_file(target, ignored))
     throw Error(ErrorKind::io, "not a regular file", name, "choose the name of a file");
-  const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
-  const std::string temporary = path + ".tmp" + std::to_string(::getpid());
-  const auto abandon = [&](const std::string& action, int error) {
-    ::unlink(temporary.c_str());
-    fail(action, path, error);
-  };
-  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) fail("create", path, errno);
+  temporary_ = path_ + ".tmp" + std::to_string(::getpid());
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail("create", path_, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::abandon(const char* action, int error) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+  ::unlink(temporary_.c_str());
+  fail(action, path_, error);
+}
+
+void AtomicFile::reserve(std::uint64_t bytes) {
+  if (bytes > std::uint64_t(std::numeric_limits<off_t>::max())) abandon("write", EFBIG);
+  if (const int error = ::posix_fallocate(fd_, 0, off_t(bytes)); error != 0)
+    abandon("write", error);
+}
+
+void AtomicFile::append(std::string_view bytes) {
+  write_at(end_, bytes);
+  end_ += bytes.size();
+}
+
+void AtomicFile::write_at(std::uint64_t offset, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
+    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), off_t(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) abandon("write", errno);
     bytes.remove_prefix(std::size_t(n));
+    offset += std::uint64_t(n);
   }
-  if (::fsync(file.get()) != 0 || file.close() != 0) abandon("write", errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) abandon("write", errno);
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) abandon("write", errno);
+  const int closed = ::close(std::exchange(fd_, -1));
+  if (closed != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) abandon("write", errno);
+  const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() >= 0) ::fsync(directory.get());
+}
+
+void write_file_atomic(const std::string& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.append(bytes);
+  file.commit();
 }
 
 void make_folder(const std::string& path) {

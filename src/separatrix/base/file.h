@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,9 +9,33 @@ namespace separatrix {
 /// The whole file. Throws Error(io) naming the path and the system's reason.
 std::string read_file(const std::string& path);
 
-/// Writes to a temporary name in the same folder, syncs, renames, syncs the folder: after a crash
-/// the path holds either the old bytes or the new ones. Throws Error(io) (folder absent or
-/// read-only, disk full; the path is no regular file) and then leaves the old file untouched and no temporary behind.
+/// A file that has its name only once it is complete. The bytes go to a temporary name in the same
+/// folder; commit() syncs, renames and syncs the folder, so that after a crash the path holds
+/// either the old bytes or the new ones. Every member throws Error(io) (folder absent or read-only,
+/// disk full, the path is no regular file) and leaves what stood at the path untouched; the
+/// temporary goes with the object.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& name);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Makes the file so long, zeros; a disk too small says so now, not after hours of writing.
+  void reserve(std::uint64_t bytes);
+  void append(std::string_view bytes);
+  void write_at(std::uint64_t offset, std::string_view bytes);
+  void commit();
+
+ private:
+  [[noreturn]] void abandon(const char* action, int error);
+
+  std::string path_, temporary_;
+  int fd_ = -1;
+  std::uint64_t end_ = 0;  ///< where append goes on
+};
+
+/// An AtomicFile of these bytes.
 void write_file_atomic(const std::string& path, std::string_view bytes);
 
 /// Creates the folder and its parents if absent. Throws Error(io).

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "separatrix/cli/session.h"
+#include "separatrix/report/latex.h"
 #include "separatrix/report/report.h"
 
 namespace separatrix {
@@ -11,11 +12,13 @@ namespace separatrix {
 void add_report(Command command, Session& session) {
   struct Options {
     std::string store = "separatrix.db", output = "separatrix-report", experiment;
+    bool latex = false;
   };
   auto o = std::make_shared<Options>();
   command.option("store", o->store, "what `separatrix separate` wrote");
   command.option("experiment", o->experiment, "which one; may be left out when there is only one");
   command.output(o->output, "folder of the report");
+  command.flag("latex", o->latex, "write the tables for LaTeX, too: tables.tex");
   command.run([o, &session] {
     if (!std::filesystem::exists(o->store))
       throw Error(ErrorKind::io, "there is no such store", o->store,
@@ -33,8 +36,13 @@ void add_report(Command command, Session& session) {
       throw Error(ErrorKind::usage, "unknown experiment '" + name + "'", o->store,
                   did_you_mean(name, names));
     const ReportFiles files = write_report(store, name, o->output);
-    session.print({{"html", files.html}, {"csv", files.csv}, {"charts", files.charts}},
-                  fmt::format("{}\n{}\n", files.html, files.csv));
+    Json json = {{"html", files.html}, {"csv", files.csv}, {"charts", files.charts}};
+    std::string text = fmt::format("{}\n{}\n", files.html, files.csv);
+    if (o->latex) {
+      json["latex"] = write_latex(store, name, o->output);
+      text += json["latex"].get<std::string>() + "\n";
+    }
+    session.print(json, text);
   });
 }
 

@@ -56,10 +56,12 @@ constexpr CommandEntry kCommands[] = {
      "separatrix explain lookup.safetensors --seed 1", add_explain},
     {"refute", "Search an input on which a model is wrong",
      "separatrix refute m.safetensors index-lookup --length 20 --seconds 30", add_refute},
-    {"sample", "Print instances of a task",
+    {"sample", "Print instances of a task, or write them as a data set",
      "separatrix sample index-lookup --length 5 --alphabet 4 --count 3", add_sample},
     {"report", "One self-contained HTML page from a store",
      "separatrix report --store separatrix.db -o separatrix-report", add_report},
+    {"export", "Results of a store for other programs: CSV, JSON Lines, TensorBoard",
+     "separatrix export --store separatrix.db --format csv -o results", add_export},
     {"list", "What there is: tasks, models, blocks, bounds, constructions", "separatrix list tasks",
      add_list},
 };

@@ -89,6 +89,7 @@ void add_run(Command command, Session& session);
 void add_recipe(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);
+void add_export(Command command, Session& session);
 void add_bench_train_step(Command command, Session& session);
 void add_bench_scaling(Command command, Session& session);
 

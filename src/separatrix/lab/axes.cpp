@@ -114,8 +114,10 @@ std::string TrialTemplate::place(const std::string& key, const std::string& othe
 std::vector<Axis> axes_of(const TrialTemplate& trial, const std::string& where) {
   std::vector<Axis> axes;
   const Json zip = trial.json.value("zip", Json::array());
-  const Json groups = zip.is_array() ? zip : Json::array({zip});
-  for (const Json& group : groups) axes.push_back(zip_axis(group, trial.place("zip", where)));
+  const std::string zip_place = trial.place("zip", where);
+  if (!zip.is_array()) axes.push_back(zip_axis(zip, zip_place));
+  for (std::size_t i = 0; zip.is_array() && i < zip.size(); ++i)
+    axes.push_back(zip_axis(zip[i], zip_place + "/" + std::to_string(i)));
   for (const char* key : {"task", "task_config", "length", "model", "train", "seed"}) {
     if (!trial.json.contains(key)) continue;
     const Json& value = trial.json.at(key);

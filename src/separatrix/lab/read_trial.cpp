@@ -31,6 +31,17 @@ NamedModel read_named(const Json& json, const Registry<Block>& blocks, const std
   return model;
 }
 
+/// make(), with errors that name no place in the file put at `where`.
+template <class Make>
+ModelSpec at_place(const std::string& where, const Make& make) {
+  try {
+    return make();
+  } catch (const Error& e) {
+    if (e.where().starts_with(where)) throw;
+    throw Error(e.kind(), e.what(), where, e.hint());
+  }
+}
+
 }  // namespace
 
 ModelSpec read_model(const Json& json, const Registry<Block>& blocks, const TaskInfo& info,
@@ -40,7 +51,8 @@ ModelSpec read_model(const Json& json, const Registry<Block>& blocks, const Task
     if (!json.at("family").is_string())
       throw Error(ErrorKind::spec, "expected text, got " + json.at("family").dump(),
                   where + "/family");
-    spec = named_model(read_named(json, blocks, where), info, blocks);
+    spec =
+        at_place(where, [&] { return named_model(read_named(json, blocks, where), info, blocks); });
   } else {
     spec = read_model_spec(json, where);
     if (spec.vocab_size == 0) spec.vocab_size = info.vocab_size;

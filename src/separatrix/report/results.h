@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "separatrix/lab/summary.h"
 #include "separatrix/report/data.h"
 
 namespace separatrix {
@@ -19,6 +20,19 @@ namespace separatrix {
 ///   token_accuracy, sequence_accuracy   fractions, on inputs never trained on
 ///   seconds, tokens_per_second          of training, on the machine that ran it
 ///   error              text, where the status is failed
+///   experiment         its name in the store
+///   task_config        the task's parameters, JSON
+///   parameters         numbers that the model learns
+///   chance, scaled_accuracy, cross_entropy, bits_recalled, state_efficiency
+///                      at the trained length (train/metrics.h)
 std::string results_csv(const ReportData& data);
+std::string results_header();
+std::string results_line(const std::string& experiment, const StoredTrial& trial,
+                         const Registry<Block>& blocks);
+
+/// lengths.csv: one line for each trial and length at which it was judged, the trained one first:
+///   trial, experiment, length, examples, then the names of metric_definitions().
+std::string lengths_header();
+std::string lengths_lines(const std::string& experiment, const StoredTrial& trial);
 
 }  // namespace separatrix
