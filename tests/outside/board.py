@@ -43,8 +43,9 @@ def run_on_terminal(command, sizes):
             drawn.append(data)
             data, seen = b'', seen + 1
             resize(*sizes[seen])
-            time.sleep(0.3)  # what was under way when the size changed
-            data = b'' if not select.select([master], [], [], 0)[0] else os.read(master, 65536)[:0]
+            time.sleep(0.3)
+            while select.select([master], [], [], 0)[0]:  # drawn before the size changed, or as it did
+                os.read(master, 65536)
     while select.select([master], [], [], 0.1)[0]:
         data += os.read(master, 65536)
     drawn.append(data)

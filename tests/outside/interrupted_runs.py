@@ -272,6 +272,15 @@ def mpi(at):
     compare(store, expected, 'four ranks')
     assert not os.path.isdir(at.environment['SEPARATRIX_SCRATCH']) or not os.listdir(at.environment['SEPARATRIX_SCRATCH'])
 
+    store, scratch = at.store('noscratch'), at.environment['SEPARATRIX_SCRATCH']
+    at.environment['SEPARATRIX_SCRATCH'] = at.file + '/below-a-file'
+    job = start(store)
+    out, err = job.communicate()
+    assert job.returncode != 0 and out == table, (out, err)
+    assert 'cannot create the folder' in err, err
+    compare(store, expected, 'ranks without a disk of their own')
+    at.environment['SEPARATRIX_SCRATCH'] = scratch
+
     random_ = random.Random(4)
     for victim in (2, 0):
         store = at.store(f'without{victim}')
