@@ -35,7 +35,7 @@ Program::Program(const ModelSpec& model, const Registry<Block>& blocks)
   embedding = offset_of(params, "embedding");
   positions = offset_of(params, "positions");
   norm = offset_of(params, "norm.");
-  head = offset_of(params, "head");
+  head = spec.tied() ? embedding : offset_of(params, "head");
   head_bias = offset_of(params, "head_bias");
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
