@@ -75,6 +75,13 @@ class Mlp(nn.Module):
         return state
 
 
+class Identity(nn.Identity):
+    CONFIG = {}
+
+    def __init__(self, width, config, device=None):
+        super().__init__()
+
+
 class Lstm(nn.LSTM):
     """torch.nn.LSTM. Its second bias holds the config's forget_bias and is not trained. What PyTorch
     has not: both states may be rounded after each step."""
@@ -161,8 +168,8 @@ class RmsNorm(nn.Module):
         return {"weight": take("gain", 1)}
 
 
-BLOCKS = {"attention": Attention, "mlp": Mlp, "lstm": Lstm, "rnn": Rnn, "gru": Gru,
-          "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix,
+BLOCKS = {"attention": Attention, "mlp": Mlp, "identity": Identity, "lstm": Lstm, "rnn": Rnn,
+          "gru": Gru, "rwkv_time_mix": RwkvTimeMix, "rwkv_channel_mix": RwkvChannelMix,
           "aaren": Aaren, "conv": Conv, "mamba": Mamba, "s4d": S4d, "dss": Dss,
           "retention": Retention, "linear_attention": LinearAttention, "delta_net": DeltaNet,
           "gated_delta_net": GatedDeltaNet}
@@ -195,13 +202,17 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    """embedding (+ positions) -> layers -> norm -> head."""
+    """embedding (+ positions) -> layers -> norm -> head; where the head is tied, the scalar products
+    with the embedding: there is no module for it."""
 
     CONFIG = {
         **{"vocab_size": 0, "n_classes": 0, "d_model": 0, "max_length": 0, "layers": []},
         "positions": ("learned", "none"),
         "norm": ("layer", "rms", "none"),
         "embedding": ("learned", "given"),
+        "head": ("learned", "tied"),
+        "init": ("blocks", "gpt2", "linear"),  # where training started: computes nothing
+        "init_depth": 0,
     }
 
     def __init__(self, spec, device=None):
@@ -222,7 +233,11 @@ class Model(nn.Module):
         for i, layer in enumerate(spec["layers"]):
             self.layers.append(Layer(layer, width, norm, f"layer {i}", device))
         self.norm = NORMS[norm](width, device=device)
-        self.head = nn.Linear(width, spec["n_classes"], device=device)
+        self.head = None
+        if spec["head"] == "learned":
+            self.head = nn.Linear(width, spec["n_classes"], device=device)
+        elif spec["n_classes"] != spec["vocab_size"]:
+            raise LoadError("the spec: a tied head answers with tokens, and n_classes is not vocab_size")
 
     def forward(self, tokens):
         """tokens [B, T] or [T], whole numbers below vocab_size -> logits [B, T, C] or [T, C]."""
@@ -236,10 +251,13 @@ class Model(nn.Module):
             x = x + self.positions.weight[:T]
         for layer in self.layers:
             x = layer(x)
-        return self.head(self.norm(x))
+        x = self.norm(x)
+        return F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
 
     def read(self, take):
-        state = {"head.weight": take("head", 2).T, "head.bias": take("head_bias", 1)}
+        state = {}
+        if self.head is not None:
+            state = {"head.weight": take("head", 2).T, "head.bias": take("head_bias", 1)}
         if self.positions is not None:
             state["positions.weight"] = take("positions", 2)
         return {**state, "embedding.weight": take("embedding", 2)}

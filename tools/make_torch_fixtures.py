@@ -20,7 +20,7 @@ import sys
 import torch
 from torch.nn import functional as F
 
-from torch_fixtures import aaren, attention as attention_options, gru, matrix_state, rwkv, state_space
+from torch_fixtures import aaren, attention as attention_options, gru, matrix_state, rwkv, state_space, tied
 
 torch.set_default_dtype(torch.float64)
 B, T, D = 2, 7, 8
@@ -148,7 +148,9 @@ def norm_case(kind):
 def model_case(name, spec, layers, asked):
     """embedding (+ positions) -> layers -> norm -> head; loss summed over the asked positions."""
     V, C = spec["vocab_size"], spec["n_classes"]
-    top = {"embedding": random(V, D), "head": random(D, C, scale=0.5), "head_bias": random(C)}
+    top = {"embedding": random(V, D)}
+    if spec.get("head") != "tied":
+        top.update(head=random(D, C, scale=0.5), head_bias=random(C))
     if spec["positions"] == "learned":
         top["positions"] = random(spec["max_length"], D)
     norms = [f"layers.{i}.norm." for i in range(len(layers))] + ["norm."]
@@ -174,7 +176,10 @@ def model_case(name, spec, layers, asked):
     for i, (leaves, function) in enumerate(layers):
         y = function(leaves, normed(f"layers.{i}.norm.", x))
         x = x + y if spec["layers"][i]["residual"] else y
-    logits = F.linear(normed("norm.", x), w["head"].T, w["head_bias"])
+    if spec.get("head") == "tied":
+        logits = F.linear(normed("norm.", x), w["embedding"])
+    else:
+        logits = F.linear(normed("norm.", x), w["head"].T, w["head_bias"])
     loss = F.cross_entropy(logits[asked], targets[asked], reduction="sum")
     loss.backward()
     arrays = {"tokens": tokens, "targets": targets, "logits": logits[asked], "loss": loss.reshape(1), **w.arrays()}
@@ -220,7 +225,7 @@ def main():
     model_case("lstm_stack", spec_of(plain, norm="none", positions="none"),
                [(recurrent_leaves("lstm"), lambda w, x: recurrent("lstm", w, x)) for _ in range(2)], last)
     # Each seeds itself, so that a new one changes no other's files.
-    for family in (gru, rwkv, aaren, attention_options, state_space, matrix_state):
+    for family in (gru, rwkv, aaren, attention_options, state_space, matrix_state, tied):
         family.write(sys.modules[__name__])
 
 

@@ -48,9 +48,9 @@ TEST_P(BlocksTraining, AStepAllocatesNothing) {
   Rng rng(5);
   sample_batch(*task, spec.length, 9, Portion::any, 0, rng, batch);
   Model model(spec.model, all_blocks());
-  model.forward_backward(w.values, batch, 0, batch.B, 1, dw);
+  model.forward_backward(w.values, batch, {0, batch.B, 1}, dw);
   const std::size_t before = test::allocations();
-  model.forward_backward(w.values, batch, 0, batch.B, 1, dw);
+  model.forward_backward(w.values, batch, {0, batch.B, 1}, dw);
   EXPECT_EQ(test::allocations(), before);
 }
 

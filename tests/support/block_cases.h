@@ -44,6 +44,7 @@ inline std::vector<BlockCase> block_cases() {
       {"attention", {{"window", 1}}},
       {"attention", {{"n_heads", 2}, {"window", 5}}, true, true, 2},
       {"attention", {{"window", 2}, {"causal", false}}, false},
+      {"identity", Json::object()},
       {"mlp", {{"activation", "relu"}}, true, true, 1, 1e-8},
       {"mlp", {{"activation", "gelu"}, {"d_ff", 19}}},
       {"mlp", {{"activation", "swiglu"}, {"bias", false}}},

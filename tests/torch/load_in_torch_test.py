@@ -173,6 +173,8 @@ class LoadInTorch(unittest.TestCase):
                 {"block": "mlp", "config": {"activation": "relu", "bias": False}}]},
             {"norm": "none", "positions": "none", "layers": [
                 {"block": "lstm", "config": forget, "residual": False}, {"block": "rnn"}]},
+            {"head": "tied", "init": "gpt2", "layers": ["attention", "identity"]},
+            {"head": "tied", "embedding": "given", "norm": "rms", "layers": ["attention", "mlp"]},
             {"norm": "layer", "embedding": "given", "layers": [
                 {"block": "rnn", "config": {"activation": "relu"}, "residual": False}]},
         ]

@@ -131,7 +131,7 @@ TEST_P(TorchModels, LogitsLossAndGradients) {
   std::vector<float> logits, dw(w.size(), 0);
   model.logits(w, batch, logits);
   expect_near(logits, fixture["logits"], kTerms, "logits");
-  const double loss = model.forward_backward(w, batch, 0, batch.B, 1, dw);
+  const double loss = model.forward_backward(w, batch, {0, batch.B, 1}, dw);
   const auto expected = double(fixture["loss"][0]);
   EXPECT_NEAR(loss, expected, float_tolerance(kTerms, expected));
   expect_near(dw, collect(fixture, params, "dw."), kTerms, "dw");

@@ -43,6 +43,12 @@ ModelSpec spec_of(const std::string& norm, const std::string& positions, const c
   return spec;
 }
 
+ModelSpec tied(ModelSpec spec) {
+  spec.head = "tied";
+  spec.n_classes = spec.vocab_size;
+  return spec;
+}
+
 TEST(FormatDocs, ThePythonProgramGivesOurLogits) {
   if (std::system("python3 -c 'import numpy' 2>/dev/null") != 0 &&
       std::system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0)
@@ -60,6 +66,7 @@ TEST(FormatDocs, ThePythonProgramGivesOurLogits) {
                 R"([{"block":"attention","config":{"n_heads":2}}, "mlp",
                     {"block":"attention","config":{"n_heads":3,"d_head":4,"d_value":1,
                      "causal":false,"scale":"none"}}])"),
+        tied(spec_of("layer", "learned", R"(["attention", "identity", "attention"])")),
         spec_of("rms", "none",
                 R"([{"block":"mlp","config":{"activation":"swiglu","d_ff":10}}, "attention",
                     {"block":"mlp","config":{"activation":"relu","bias":false}}])"),

@@ -49,6 +49,21 @@ TEST(ModelSpec, WritingAndReadingIsTheIdentity) {
   EXPECT_EQ(write_model_spec(read_model_spec(json, "f#")), json);
 }
 
+/// Hashes and ids of specs from before these fields stay what they were.
+TEST(ModelSpec, LaterFieldsAreWrittenOnlyWhereTheySaySomething) {
+  ModelSpec spec;
+  for (const char* field : {"head", "init", "init_depth"})
+    EXPECT_FALSE(write_model_spec(spec).contains(field)) << field;
+  spec.head = "tied";
+  spec.init = "gpt2";
+  spec.init_depth = 12;
+  const Json json = write_model_spec(spec);
+  EXPECT_EQ(json.at("head"), "tied");
+  EXPECT_EQ(json.at("init"), "gpt2");
+  EXPECT_EQ(json.at("init_depth"), 12);
+  EXPECT_EQ(write_model_spec(read_model_spec(json, "f#")), json);
+}
+
 TEST(ModelSpec, ErrorsSayWhereAndWhatWasMeant) {
   Error e = refusal(R"({"vocab_sizes": 5})");
   EXPECT_STREQ(e.what(), "unknown key 'vocab_sizes'");

@@ -52,6 +52,19 @@ std::vector<ModelCase> model_cases() {
   spec = base_spec();
   cases.push_back({"no_layers", spec});
   spec = base_spec();
+  spec.head = "tied";
+  spec.n_classes = spec.vocab_size;
+  cases.push_back({"tied_no_layers", spec});
+  spec.layers = {attention, {"identity"}};
+  cases.push_back({"tied_identity", spec});
+  spec.norm = "none";
+  spec.layers = {{"identity"}, attention, {"identity", Json::object(), false}, mlp};
+  cases.push_back({"tied_hybrid", spec});
+  spec.norm = "rms";
+  spec.embedding = "given";
+  spec.layers = {attention, mlp};
+  cases.push_back({"tied_given", spec});
+  spec = base_spec();
   spec.layers = {{"rwkv_time_mix"}, {"rwkv_channel_mix"}, {"rwkv_time_mix"}, {"rwkv_channel_mix"}};
   cases.push_back({"rwkv", spec});
   spec.layers = {{"rwkv_channel_mix"}, {"gru"}, {"aaren"}, attention, {"rwkv_channel_mix"}};
@@ -71,7 +84,7 @@ class Models : public testing::TestWithParam<ModelCase> {
 
   std::vector<float> gradient(const Batch& batch, double* loss = nullptr) {
     std::vector<float> dw(weights_.values.size(), 0);
-    const double sum = model_.forward_backward(weights_.values, batch, 0, batch.B, 1, dw);
+    const double sum = model_.forward_backward(weights_.values, batch, {0, batch.B, 1}, dw);
     if (loss != nullptr) *loss = sum;
     return dw;
   }
@@ -132,7 +145,7 @@ TEST_P(Models, GradientsAreAddedAndScaled) {
   const Batch batch = random_batch(spec_, 3, 6, 0.5, rng_);
   const std::vector<float> once = gradient(batch);
   std::vector<float> dw(once.size(), 0.5F);
-  model_.forward_backward(weights_.values, batch, 0, batch.B, 0.25F, dw);
+  model_.forward_backward(weights_.values, batch, {0, batch.B, 0.25F}, dw);
   for (std::size_t i = 0; i < dw.size(); ++i)
     ASSERT_NEAR(double(dw[i]), 0.5 + 0.25 * double(once[i]),
                 float_tolerance(50, std::fabs(double(once[i]))));
@@ -159,7 +172,7 @@ TEST_P(Models, ResultsDoNotDependOnHowTheBatchIsCut) {
   std::vector<float> sum(dw.size(), 0);
   for (const auto& [begin, end] : {std::pair{0, 5}, {5, 6}, {6, 40}, {40, 40}, {40, 67}}) {
     std::vector<float> shard(dw.size(), 0);
-    parts += model_.forward_backward(weights_.values, batch, begin, end, 1, shard);
+    parts += model_.forward_backward(weights_.values, batch, {begin, end, 1}, shard);
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += shard[i];
   }
   EXPECT_NEAR(total, parts, 1e-9 * total);
@@ -183,7 +196,7 @@ TEST_P(Models, NoAllocationAfterTheFirstCall) {
   const Batch batch = random_batch(spec_, 40, 9, 0.3, rng_);
   std::vector<float> dw(weights_.values.size(), 0), logits;
   const auto run = [&] {
-    model_.forward_backward(weights_.values, batch, 0, batch.B, 1, dw);
+    model_.forward_backward(weights_.values, batch, {0, batch.B, 1}, dw);
     model_.logits(weights_.values, batch, logits);
   };
   run();

@@ -22,6 +22,23 @@ TEST(LearningRate, WarmsUpThenStaysOrFalls) {
   EXPECT_NEAR(learning_rate(c, 109), 0.1 * (1 + std::cos(std::numbers::pi * 0.99)) / 2, 1e-12);
 }
 
+/// 0 only after the last epoch; within one epoch, even one that the steps cut off, nothing changes.
+TEST(LearningRate, FallsOncePerEpoch) {
+  TrainConfig c;
+  c.lr = 0.1;
+  c.warmup = 0;
+  c.schedule = "cosine-epoch";
+  c.batch_size = 8;
+  c.examples = 20;  // 3 steps
+  c.steps = 11;     // 4 epochs
+  for (Index step = 0; step < 11; ++step)
+    EXPECT_DOUBLE_EQ(learning_rate(c, step),
+                     0.1 * (1 + std::cos(std::numbers::pi * double(step / 3) / 4)) / 2);
+  c.warmup = 4;
+  EXPECT_DOUBLE_EQ(learning_rate(c, 3), 0.1);
+  EXPECT_DOUBLE_EQ(learning_rate(c, 4), 0.1 * (1 + std::cos(std::numbers::pi / 4)) / 2);
+}
+
 struct State {
   std::vector<float> w, m, v, g;
   OptimizerBuffers buffers() { return {w, m, v, g}; }

@@ -72,6 +72,25 @@ TEST_F(Resume, StoppedAtEveryStepGivesTheSameBits) {
   expect_same(result, train_tiny(spec));
 }
 
+TEST_F(Resume, AShuffledDataSetAndDropoutGiveTheSameBits) {
+  TrialSpec spec = tiny_trial();
+  spec.train.examples = 30;  // 4 steps, the last of 6 inputs
+  spec.train.shuffle = "epoch";
+  spec.train.schedule = "cosine-epoch";
+  spec.train.dropout = spec.train.attention_dropout = 0.1;
+  spec.train.eval_fixed = true;
+  TrialResult result;
+  for (Index sitting = 0; sitting < 12; ++sitting) {
+    std::atomic<bool> stop{false};
+    TrainRun run{.checkpoint = checkpoint_, .checkpoint_seconds = 1e9, .stop = &stop};
+    Index steps = 0;
+    run.on_step = [&](Index, double) { stop = ++steps == 7; };
+    result = train_tiny(spec, run);
+    if (result.outcome != Outcome::interrupted) break;
+  }
+  expect_same(result, train_tiny(spec));
+}
+
 TEST_F(Resume, AFinishedRunIsNotRunAgain) {
   const TrialSpec spec = tiny_trial();
   const TrialResult first = train_tiny(spec, {.checkpoint = checkpoint_});

@@ -59,6 +59,85 @@ TEST(Train, GivenEmbeddingsStay) {
   EXPECT_FALSE(std::equal(before["head"].begin(), before["head"].end(), after["head"].begin()));
 }
 
+/// Neither through the embedding's own gradient nor through the head that is tied to it.
+TEST(Train, GivenEmbeddingsStayWithATiedHeadAndDropout) {
+  TrialSpec spec = tiny_trial();
+  spec.model.embedding = "given";
+  spec.model.head = "tied";
+  spec.model.n_classes = spec.model.vocab_size;
+  spec.train.weight_decay = 0.1;
+  spec.train.dropout = 0.2;
+  const Weights before = initialize(spec.model, all_blocks(), spec.seed);
+  const Weights after = train_tiny(spec).weights;
+  for (const char* name : {"embedding", "positions"}) {
+    const auto a = before[name], b = after[name];
+    EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin())) << name;
+  }
+  const auto q = before["layers.0.attention.q"], moved = after["layers.0.attention.q"];
+  EXPECT_FALSE(std::equal(q.begin(), q.end(), moved.begin()));
+}
+
+TEST(Train, StopsAtOnceWhereThatIsAskedFor) {
+  TrialSpec spec = tiny_trial();
+  spec.model.d_model = 16;
+  spec.train.steps = 3000;
+  spec.train.batch_size = 32;
+  spec.train.eval_every = 20;
+  spec.train.hold_evaluations = 1;
+  spec.train.confirm = false;
+  spec.train.target_accuracy = 0.9;
+  const TrialResult result = train_tiny(spec);
+  EXPECT_EQ(result.outcome, Outcome::solved);
+  ASSERT_GE(result.curve.size(), 2U);
+  EXPECT_GE(result.curve.back().token_accuracy, 0.9);
+  for (std::size_t i = 0; i + 1 < result.curve.size(); ++i)
+    EXPECT_LT(result.curve[i].token_accuracy, 0.9);
+}
+
+TEST(Train, HoldsTheTargetAsLongAsItIsTold) {
+  TrialSpec spec = tiny_trial();
+  spec.train.target_accuracy = 0.01;  // reached at once and for good
+  spec.train.eval_every = 10;
+  spec.train.hold_evaluations = 4;
+  const TrialResult result = train_tiny(spec);
+  EXPECT_EQ(result.outcome, Outcome::solved);
+  EXPECT_EQ(result.last.step, 40);
+}
+
+TEST(Train, FixedEvaluationInputsAreTheSameEachTime) {
+  TrialSpec spec = tiny_trial();
+  spec.train.lr = 1e-30;  // nothing is learned: other accuracies come from other inputs
+  spec.train.eval_every = 5;
+  spec.train.eval_fixed = true;
+  const auto points = [&] {
+    std::vector<double> accuracies;
+    for (const CurvePoint& p : train_tiny(spec).curve) accuracies.push_back(p.token_accuracy);
+    return accuracies;
+  };
+  const std::vector<double> fixed = points();
+  ASSERT_EQ(fixed.size(), 12U);
+  EXPECT_EQ(std::count(fixed.begin(), fixed.end(), fixed[0]), 12);
+  spec.train.eval_fixed = false;
+  const std::vector<double> fresh = points();
+  EXPECT_LT(std::count(fresh.begin(), fresh.end(), fresh[0]), 12);
+}
+
+TEST(Train, DropoutChangesTrainingOnly) {
+  TrialSpec spec = tiny_trial();
+  const TrialResult without = train_tiny(spec);
+  for (double TrainConfig::*rate : {&TrainConfig::dropout, &TrainConfig::attention_dropout}) {
+    TrialSpec other = spec;
+    other.train.*rate = 0.3;
+    const TrialResult with = train_tiny(other);
+    EXPECT_NE(with.weights.values, without.weights.values);
+    EXPECT_EQ(train_tiny(other).weights.values, with.weights.values);
+    other.train.lr = 1e-30;
+    TrialSpec still = spec;
+    still.train.lr = 1e-30;
+    EXPECT_EQ(train_tiny(other).last.token_accuracy, train_tiny(still).last.token_accuracy);
+  }
+}
+
 TEST(Train, TheSeedDecides) {
   TrialSpec spec = tiny_trial();
   const TrialResult a = train_tiny(spec);

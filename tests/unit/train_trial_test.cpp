@@ -41,6 +41,20 @@ TEST(TrialSpec, EveryFieldIsPartOfTheId) {
       changed["train"][key] = value.get<Index>() + 1;
     add(changed);
   }
+  Json set = whole;
+  set["train"]["examples"] = 640;
+  add(set);
+  for (const auto& [key, value] : {std::pair<const char*, Json>{"shuffle", "epoch"},
+                                   {"eval_fixed", true},
+                                   {"hold_evaluations", 1},
+                                   {"confirm", false},
+                                   {"dropout", 0.1},
+                                   {"attention_dropout", 0.1},
+                                   {"schedule", "cosine-epoch"}}) {
+    Json changed = set;
+    changed["train"][key] = value;
+    add(changed);
+  }
   for (const char* key : {"length", "seed"}) {
     Json changed = whole;
     changed[key] = 77;
@@ -51,6 +65,16 @@ TEST(TrialSpec, EveryFieldIsPartOfTheId) {
   add(changed);
   std::sort(ids.begin(), ids.end());
   EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
+}
+
+/// So that trials of older stores keep their ids.
+TEST(TrialSpec, FieldsThatCameLaterAreNotWrittenAtTheirDefaults) {
+  const Json train = to_json(example()).at("train");
+  for (const char* field : {"examples", "shuffle", "eval_fixed", "hold_evaluations", "confirm",
+                            "dropout", "attention_dropout"})
+    EXPECT_FALSE(train.contains(field)) << field;
+  EXPECT_TRUE(train.contains("shards"));
+  EXPECT_FALSE(to_json(example()).at("model").contains("head"));
 }
 
 TEST(TrialSpec, WhatATaskReadsIsPartOfTheIdWhenItReadsSomething) {
@@ -81,6 +105,13 @@ TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   expect_error("/train/steps", 0, "x.yaml#/train/steps");
   expect_error("/train/schedule", "linear", "x.yaml#/train/schedule");
   expect_error("/train/shards", 65, "x.yaml#/train/shards");
+  expect_error("/train/schedule", "cosine-epoch", "x.yaml#/train/examples");
+  expect_error("/train/shuffle", "epoch", "x.yaml#/train/shuffle");
+  expect_error("/train/shuffle", "always", "x.yaml#/train/shuffle");
+  expect_error("/train/examples", -1, "x.yaml#/train/examples");
+  expect_error("/train/hold_evaluations", 0, "x.yaml#/train/hold_evaluations");
+  expect_error("/train/dropout", 1, "x.yaml#/train/dropout");
+  expect_error("/train/attention_dropout", -0.1, "x.yaml#/train/attention_dropout");
   expect_error("/seed", -1, "x.yaml#/seed");
 }
 

@@ -13,7 +13,7 @@ namespace separatrix {
 
 /// What a random stream is for. Streams of different use never overlap, so that an evaluation
 /// input is not a training input drawn again.
-enum class RngUse : std::uint64_t { init = 1, train, evaluate, sample, search, test };
+enum class RngUse : std::uint64_t { init = 1, train, evaluate, sample, search, test, dropout };
 
 /// xoshiro256++ (Blackman and Vigna 2019), seeded by hashing (seed, use, index). Every batch gets
 /// its own stream from its step number, so resuming needs no generator state.

@@ -1,5 +1,6 @@
 #include "separatrix/model/weights.h"
 
+#include <array>
 #include <bit>
 #include <cassert>
 
@@ -23,7 +24,15 @@ void visit(V& v, SpecFields& c) {
   v("norm", c.spec.norm, "layer, rms or none");
   v("embedding", c.spec.embedding, "learned or given");
   v("layers", c.layers, "list of blocks");
+  v("head", c.spec.head, "learned, or tied to the embedding");
+  v("init", c.spec.init, "starting values: blocks, gpt2 or linear");
+  v("init_depth", c.spec.init_depth, "layers that depth-dependent starting values assume");
 }
+
+/// Fields that came after model files and trials existed. At their defaults they are not written,
+/// so that hashes of older specs stay.
+constexpr std::array kLaterFields = {"head", "init", "init_depth"};
+
 struct LayerFields {
   LayerSpec layer;
 };
@@ -82,7 +91,11 @@ Json write_model_spec(const ModelSpec& spec) {
   SpecFields fields{spec, Json::array()};
   for (const LayerSpec& layer : spec.layers)
     fields.layers.push_back(write_config(LayerFields{layer}));
-  return write_config(fields);
+  Json json = write_config(fields);
+  const Json defaults = write_config(SpecFields{});
+  for (const char* field : kLaterFields)
+    if (json.at(field) == defaults.at(field)) json.erase(field);
+  return json;
 }
 
 std::span<float> Weights::operator[](std::string_view name) {

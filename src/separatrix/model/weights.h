@@ -19,7 +19,7 @@ struct LayerSpec {
 };
 
 /// embedding (+ positions) -> layers (each: x [+]= block(norm(x))) -> norm -> linear head with
-/// bias.
+/// bias, or, tied, the scalar products with the rows of the embedding.
 struct ModelSpec {
   Index vocab_size = 0, n_classes = 0, d_model = 0;
   Index max_length = 0;               ///< longest input in tokens: rows of the position table
@@ -27,6 +27,10 @@ struct ModelSpec {
   std::string norm = "layer";         ///< before each block and the head: "layer", "rms", "none"
   std::string embedding = "learned";  ///< "learned", or "given": kept as it was set
   std::vector<LayerSpec> layers;
+  std::string head = "learned";  ///< "learned", or "tied": logits = x E^T, no bias
+  std::string init = "blocks";   ///< starting values: "blocks", "gpt2" or "linear"
+  Index init_depth = 0;          ///< as if the model had so many layers of each block; 0 = its own
+  bool tied() const { return head == "tied"; }
 };
 
 /// JSON or YAML map <-> spec; unknown keys are errors. Block configs are kept as given here:
@@ -42,6 +46,14 @@ struct LayerPlace {
 
 enum class Init { zeros, ones, normal, uniform, drawn };
 
+/// What a parameter is to a model-wide initialisation (ModelSpec::init).
+enum class ParamRole {
+  other,   ///< starts as its block says, always
+  matrix,  ///< of a linear layer
+  bias,    ///< of a linear layer
+  output,  ///< the matrix whose products are added to the residual stream
+};
+
 struct ParamSpec {
   std::string name;          ///< e.g. "layers.0.attention.q"
   std::vector<Index> shape;  ///< row-major; matrices are [in, out], y = x W
@@ -50,6 +62,7 @@ struct ParamSpec {
   /// Init::drawn: writes the starting values of the whole tensor.
   std::function<void(LayerPlace, Rng&, std::span<float>)> draw = {};
   LayerPlace place = {};  ///< filled in by model_params
+  ParamRole role = ParamRole::other;
 
   Index size() const {
     Index n = 1;

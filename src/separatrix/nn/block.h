@@ -8,6 +8,7 @@
 
 #include "separatrix/base/registry.h"
 #include "separatrix/base/view.h"
+#include "separatrix/kernels/dropout.h"
 #include "separatrix/model/arithmetic.h"
 #include "separatrix/model/weights.h"
 
@@ -41,6 +42,9 @@ struct Slots {
   /// A backward will follow this forward; else cache may hold forward_cache_size floats only, and
   /// nothing in it is needed again.
   bool kept = true;
+  /// Of attention weights; number ((b H + h) T + i) T + j, b counted in the batch.
+  Dropout attention_dropout = {};
+  Index first_sequence = 0;  ///< of the tile, in the batch
 };
 
 /// How information moves between the positions of a sequence.

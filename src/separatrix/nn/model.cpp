@@ -49,15 +49,16 @@ Index most_asked(const Batch& batch) {
 struct Model::Plan {
   Plan(const ModelSpec& spec, const Registry<Block>& blocks) : program(spec, blocks) {}
 
-  /// Calls visit(tile) for each tile of sequences [begin, end) in which something is asked.
+  /// Calls visit(tile) for each tile of the part's sequences in which something is asked.
   template <class Visit>
-  void for_each_tile(const Batch& batch, Index begin, Index end, bool kept, const Visit& visit) {
+  void for_each_tile(const Batch& batch, const TrainingPart& part, bool kept, const Visit& visit) {
     check_fits(program.spec, batch);
-    assert(0 <= begin && begin <= end && end <= batch.B);
+    assert(0 <= part.begin && part.begin <= part.end && part.end <= batch.B);
     const Index sequences = tile_sequences(batch);
     if (kept) tile.reserve(program, std::min(sequences, batch.B), batch.T);
-    for (Index b = begin; b < end; b += sequences) {
-      if (!tile.enter(program, batch, b, std::min(b + sequences, end))) continue;
+    for (Index b = part.begin; b < part.end; b += sequences) {
+      const Index end = std::min(b + sequences, part.end);
+      if (!tile.enter(program, batch, {b, end, part.scale, part.dropout})) continue;
       if (!kept) tile.reserve_forward(program);
       visit(tile);
     }
@@ -90,20 +91,20 @@ Index Model::n_parameters() const { return plan_->program.n_parameters; }
 void Model::logits(std::span<const float> w, const Batch& batch, std::vector<float>& out) {
   assert(Index(w.size()) == n_parameters());
   out.clear();
-  plan_->for_each_tile(batch, 0, batch.B, /*kept=*/false, [&](Tile& tile) {
+  plan_->for_each_tile(batch, {0, batch.B}, /*kept=*/false, [&](Tile& tile) {
     tile.forward(plan_->program, w.data());
     const std::span<const float> logits = tile.logits();
     out.insert(out.end(), logits.begin(), logits.end());
   });
 }
 
-double Model::forward_backward(std::span<const float> w, const Batch& batch, Index begin, Index end,
-                               float scale, std::span<float> dw) {
+double Model::forward_backward(std::span<const float> w, const Batch& batch,
+                               const TrainingPart& part, std::span<float> dw) {
   assert(Index(w.size()) == n_parameters() && dw.size() == w.size());
   double loss = 0;
-  plan_->for_each_tile(batch, begin, end, /*kept=*/true, [&](Tile& tile) {
+  plan_->for_each_tile(batch, part, /*kept=*/true, [&](Tile& tile) {
     tile.forward(plan_->program, w.data());
-    loss += tile.loss(scale);
+    loss += tile.loss(part.scale);
     tile.backward(plan_->program, w.data(), dw.data());
   });
   return loss;

@@ -43,6 +43,20 @@ std::optional<Index> state_bits(const ModelSpec& spec, const Registry<Block>& bl
 /// the rows that the asked positions depend on.
 double training_flops(const ModelSpec& spec, const Registry<Block>& blocks, const Batch& batch);
 
+/// What training leaves out at random, as a function of the key and of where in the batch it is.
+struct ModelDropout {
+  double embedding = 0;   ///< rate for each number of embedding + positions
+  double attention = 0;   ///< rate for each weight of the blocks `attention`
+  std::uint64_t key = 0;  ///< another one for every step
+};
+
+/// Which part of a batch forward_backward works on, and how.
+struct TrainingPart {
+  Index begin = 0, end = 0;  ///< sequences
+  float scale = 1;           ///< of the gradient
+  ModelDropout dropout = {};
+};
+
 /// Runs a ModelSpec at speed, on the calling thread. Holds the plan and the working memory of one
 /// tile, allocated in the constructor; weights are passed in, so several Models may share them. No
 /// allocation after the first call with a given T. The number of sequences in a tile depends on the
@@ -60,10 +74,11 @@ class Model {
   /// is linear in T and the asked positions.
   void logits(std::span<const float> w, const Batch& batch, std::vector<float>& out);
 
-  /// Sum (not mean) of the cross-entropies in nats over the asked positions of sequences [begin,
-  /// end); dw += scale * gradient of that sum.
-  double forward_backward(std::span<const float> w, const Batch& batch, Index begin, Index end,
-                          float scale, std::span<float> dw);
+  /// Sum (not mean) of the cross-entropies in nats over the asked positions of the part; dw +=
+  /// scale
+  /// * gradient of that sum.
+  double forward_backward(std::span<const float> w, const Batch& batch, const TrainingPart& part,
+                          std::span<float> dw);
 
  private:
   struct Plan;

@@ -12,6 +12,9 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+/// Standard deviation of GPT-2's starting values [radford2019].
+constexpr double kSmall = 0.02;
+
 void check_positive(Index value, const char* name, const std::string& where) {
   if (value < 1)
     throw Error(ErrorKind::spec, std::string(name) + " must be at least 1", where + "/" + name);
@@ -78,6 +81,29 @@ void draw(const ParamSpec& param, std::uint64_t seed, std::span<float> values) {
   }
 }
 
+/// Replaces the starting values of linear layers by those of spec.init. gpt2: N(0, 0.02^2), biases
+/// 0, and N(0, (0.02 / sqrt(L))^2) where the product is added to the stream, L layers that add to
+/// it [radford2019]. linear: uniform within 1 / sqrt(rows), biases 0.
+void apply_init(const ModelSpec& spec, std::vector<ParamSpec>& params) {
+  if (spec.init == "blocks") return;
+  const auto adding = std::count_if(spec.layers.begin(), spec.layers.end(),
+                                    [](const LayerSpec& layer) { return layer.residual; });
+  for (ParamSpec& param : params) {
+    if (param.role == ParamRole::other) continue;
+    const bool output = param.role == ParamRole::output;
+    if (param.role == ParamRole::bias) {
+      param.init = Init::zeros;
+    } else if (spec.init == "gpt2") {
+      param.init = Init::normal;
+      param.init_scale =
+          output ? kSmall / std::sqrt(double(std::max<std::ptrdiff_t>(adding, 1))) : kSmall;
+    } else {
+      param.init = Init::uniform;
+      param.init_scale = 1 / std::sqrt(double(param.shape.front()));
+    }
+  }
+}
+
 }  // namespace
 
 ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks, const std::string& where) {
@@ -88,6 +114,16 @@ ModelSpec resolve(const ModelSpec& spec, const Registry<Block>& blocks, const st
   check_choice(spec.positions, {"learned", "none"}, "positions", where);
   check_choice(spec.norm, {"layer", "rms", "none"}, "norm", where);
   check_choice(spec.embedding, {"learned", "given"}, "embedding", where);
+  check_choice(spec.head, {"learned", "tied"}, "head", where);
+  check_choice(spec.init, {"blocks", "gpt2", "linear"}, "init", where);
+  if (spec.tied() && spec.n_classes != spec.vocab_size)
+    throw Error(ErrorKind::spec,
+                "a tied head answers with tokens: n_classes " + std::to_string(spec.n_classes) +
+                    " is not vocab_size " + std::to_string(spec.vocab_size),
+                where + "/head", "use head: learned");
+  if (spec.init_depth < 0)
+    throw Error(ErrorKind::spec, "init_depth must not be negative", where + "/init_depth",
+                "use 0 for the model's own depth");
   ModelSpec resolved = spec;
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const std::string at = where + "/layers/" + std::to_string(i);
@@ -118,7 +154,8 @@ std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>
   // number by about lr at first: small ones learn fast, too small ones are tossed about. 0.1 solved
   // index lookup up to four times sooner than 1, and still did at lengths where 0.02 no longer does
   // (docs/performance.md). Without a norm, blocks expect inputs of unit size.
-  const double scale = spec.norm == "none" ? 1.0 : 0.1;
+  const double own = spec.norm == "none" ? 1.0 : 0.1;
+  const double scale = spec.init == "blocks" ? own : kSmall;
   std::vector<ParamSpec> params{{"embedding", {spec.vocab_size, D}, Init::normal, scale}};
   if (spec.positions == "learned")
     params.push_back({"positions", {spec.max_length, D}, Init::normal, scale});
@@ -126,7 +163,8 @@ std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>
     const LayerSpec& layer = spec.layers[i];
     const std::string prefix = "layers." + std::to_string(i) + ".";
     append_norm(spec.norm, prefix, D, params);
-    const LayerPlace place = place_of(spec, i);
+    LayerPlace place = place_of(spec, i);
+    if (spec.init_depth > 0) place.count = std::max(spec.init_depth, place.count);
     for (ParamSpec& param : blocks.make(layer.block, layer.config)->params(D)) {
       param.name = prefix + layer.block + "." + param.name;
       param.place = place;
@@ -134,8 +172,12 @@ std::vector<ParamSpec> model_params(const ModelSpec& spec, const Registry<Block>
     }
   }
   append_norm(spec.norm, "", D, params);
-  params.push_back({"head", {D, spec.n_classes}, Init::uniform, 1 / std::sqrt(double(D))});
-  params.push_back({"head_bias", {spec.n_classes}, Init::zeros, 0});
+  if (!spec.tied()) {
+    params.push_back({"head", {D, spec.n_classes}, Init::uniform, 1 / std::sqrt(double(D))});
+    params.back().role = ParamRole::matrix;
+    params.push_back({"head_bias", {spec.n_classes}, Init::zeros, 0});
+  }
+  apply_init(spec, params);
   return params;
 }
 

@@ -23,6 +23,8 @@ struct Program {
 
   bool has_norms() const { return spec.norm != "none"; }
   bool has_positions() const { return spec.positions == "learned"; }
+  /// The head's matrix is the embedding [C, D]; there is no bias.
+  bool tied() const { return spec.tied(); }
   bool trains_embedding() const { return spec.embedding == "learned"; }
 
   /// Sequences of a tile for inputs of T tokens of which at most `asked` are read: as many as keep

@@ -81,16 +81,22 @@ Matrix<S> reference_embed(const ModelSpec& spec, const Parameters& w,
   return x;
 }
 
+/// x head + head_bias, or x E^T where the head is tied.
 template <class S>
-Matrix<S> reference_head(std::span<const double> w, std::span<const double> bias, Index D,
-                         const Matrix<S>& x, Index first) {
-  const std::size_t C = bias.size(), width = std::size_t(D);
+Matrix<S> reference_head(const ModelSpec& spec, const Parameters& w, const Matrix<S>& x,
+                         Index first) {
+  const auto C = std::size_t(spec.n_classes), D = std::size_t(spec.d_model);
+  const std::span<const double> own = w["head"];  // head and head_bias
+  const std::span<const double> matrix = spec.tied() ? w["embedding"] : own.first(D * C);
+  const std::size_t of_class = spec.tied() ? D : 1, of_unit = spec.tied() ? 1 : C;
   Matrix<S> logits;
-  for (std::size_t row = std::size_t(first) * width; row < x.size(); row += width)
+  for (std::size_t row = std::size_t(first) * D; row < x.size(); row += D)
     for (std::size_t c = 0; c < C; ++c) {
-      S sum(bias[c]);
-      for (std::size_t d = 0; d < width; ++d)
-        if (w[d * C + c] != 0) sum += x[row + d] * w[d * C + c];  // 0 times unbounded is 0
+      S sum(spec.tied() ? 0.0 : own[D * C + c]);
+      for (std::size_t d = 0; d < D; ++d) {
+        const double weight = matrix[d * of_unit + c * of_class];
+        if (weight != 0) sum += x[row + d] * weight;  // 0 times unbounded is 0
+      }
       logits.push_back(stored(sum));
     }
   return logits;
@@ -144,9 +150,7 @@ std::vector<S> run_model(const Weights& weights, const Registry<Block>& blocks,
     watch(LayerRun<S>{Index(i), layers[i].get(), own, in, x, from[i]});
   }
   x = reference_norm(spec.norm, w["norm."], D, std::move(x));
-  const std::span<const double> head = w["head"];  // head and head_bias
-  const auto n = std::size_t(D * spec.n_classes);
-  return reference_head(head.first(n), head.subspan(n), D, x, first);
+  return reference_head(spec, w, x, first);
 }
 
 }  // namespace

@@ -82,11 +82,13 @@ void Tile::lay_out(const Program& program, const Sizes& sizes) {
   divide(arena_.data());
 }
 
-bool Tile::enter(const Program& program, const Batch& batch, Index begin, Index end) {
-  shape_ = {end - begin, batch.T, program.spec.d_model};
+bool Tile::enter(const Program& program, const Batch& batch, const TrainingPart& part) {
+  shape_ = {part.end - part.begin, batch.T, program.spec.d_model};
+  first_sequence_ = part.begin;
+  dropout_ = part.dropout;
   n_classes_ = program.spec.n_classes;
-  input_ = {batch.T, shape_.D, batch.tokens.data() + begin * batch.T};
-  const Token* targets = batch.targets.data() + begin * batch.T;
+  input_ = {batch.T, shape_.D, batch.tokens.data() + part.begin * batch.T};
+  const Token* targets = batch.targets.data() + part.begin * batch.T;
   stages_.resize(program.layers.size() + 1);
   for (Stage& stage : stages_) stage.storage.reserve(std::size_t(shape_.rows()));
   asked_.clear();
@@ -108,6 +110,7 @@ bool Tile::enter(const Program& program, const Batch& batch, Index begin, Index 
 void Tile::forward(const Program& program, const float* w) {
   embed(input_, rows(stages_[0].live), w + program.embedding,
         program.has_positions() ? w + program.positions : nullptr, stages_[0].x);
+  drop_embedding(stages_[0].x);
   for (std::size_t i = 0; i < program.layers.size(); ++i) forward_layer(program, i, w);
   forward_head(program, w);
 }
@@ -116,8 +119,9 @@ void Tile::forward_layer(const Program& program, std::size_t i, const float* w) 
   const Program::Layer& layer = program.layers[i];
   Stage &in = stages_[i], &out = stages_[i + 1];
   normalize(program, in, w + layer.norm);
-  layer.block->forward(shape_, out.live, in.normed, out.x,
-                       {w + layer.weights, nullptr, in.cache, scratch_, kept_});
+  Slots memory = slots(i);
+  memory.w = w + layer.weights;
+  layer.block->forward(shape_, out.live, in.normed, out.x, memory);
   if (layer.residual) add_rows(rows(out.live), shape_.D, in.x, out.x);
 }
 
@@ -126,9 +130,9 @@ void Tile::forward_head(const Program& program, const float* w) {
   normalize(program, top, w + program.norm);
   if (!top.live.all()) gather_rows(rows(top.live), shape_.D, top.normed, features_);
   const float* features = top.live.all() ? top.normed : features_;
-  gemm({n_asked(), n_classes_, shape_.D}, features, shape_.D, w + program.head, n_classes_, logits_,
-       n_classes_);
-  add_bias(n_asked(), n_classes_, w + program.head_bias, logits_);
+  gemm({.M = n_asked(), .N = n_classes_, .K = shape_.D, .b_transposed = program.tied()}, features,
+       shape_.D, w + program.head, program.tied() ? shape_.D : n_classes_, logits_, n_classes_);
+  if (!program.tied()) add_bias(n_asked(), n_classes_, w + program.head_bias, logits_);
 }
 
 double Tile::loss(float scale) {
@@ -140,9 +144,10 @@ double Tile::loss(float scale) {
 void Tile::backward(const Program& program, const float* w, float* dw) {
   backward_head(program, w, dw);
   for (std::size_t i = program.layers.size(); i-- > 0;) backward_layer(program, i, w, dw);
-  if (program.trains_embedding())
-    embed_backward(input_, rows(stages_[0].live), dx_, dw + program.embedding,
-                   program.has_positions() ? dw + program.positions : nullptr);
+  if (!program.trains_embedding()) return;
+  drop_embedding(dx_);
+  embed_backward(input_, rows(stages_[0].live), dx_, dw + program.embedding,
+                 program.has_positions() ? dw + program.positions : nullptr);
 }
 
 void Tile::backward_head(const Program& program, const float* w, float* dw) {
@@ -150,12 +155,18 @@ void Tile::backward_head(const Program& program, const float* w, float* dw) {
   const Index D = shape_.D;
   const bool all = top.live.all();
   const float* features = all ? top.normed : features_;
-  gemm({.M = D, .N = n_classes_, .K = n_asked(), .a_transposed = true, .accumulate = true},
-       features, D, logits_, n_classes_, dw + program.head, n_classes_);
-  column_sums(n_asked(), n_classes_, logits_, dw + program.head_bias);
+  const auto gradient = [this](Index M, Index N) {
+    return Gemm{.M = M, .N = N, .K = n_asked(), .a_transposed = true, .accumulate = true};
+  };
+  if (!program.tied()) {
+    gemm(gradient(D, n_classes_), features, D, logits_, n_classes_, dw + program.head, n_classes_);
+    column_sums(n_asked(), n_classes_, logits_, dw + program.head_bias);
+  } else if (program.trains_embedding()) {
+    gemm(gradient(n_classes_, D), logits_, n_classes_, features, D, dw + program.embedding, D);
+  }
   float* dfeatures = all ? dnormed_ : features_;  // the features have served
-  gemm({.M = n_asked(), .N = D, .K = n_classes_, .b_transposed = true}, logits_, n_classes_,
-       w + program.head, n_classes_, dfeatures, D);
+  gemm({.M = n_asked(), .N = D, .K = n_classes_, .b_transposed = !program.tied()}, logits_,
+       n_classes_, w + program.head, program.tied() ? D : n_classes_, dfeatures, D);
   if (!all) scatter_rows(rows(top.live), D, features_, dnormed_);
   if (!program.has_norms()) {
     std::swap(dx_, dnormed_);
@@ -169,8 +180,10 @@ void Tile::backward_layer(const Program& program, std::size_t i, const float* w,
   const Program::Layer& layer = program.layers[i];
   const Stage &in = stages_[i], &out = stages_[i + 1];
   clear_rows(rows(in.live), shape_.D, dnormed_);
-  layer.block->backward(shape_, out.live, in.normed, dx_, dnormed_,
-                        {w + layer.weights, dw + layer.weights, in.cache, scratch_});
+  Slots memory = slots(i);
+  memory.w = w + layer.weights;
+  memory.dw = dw + layer.weights;
+  layer.block->backward(shape_, out.live, in.normed, dx_, dnormed_, memory);
   if (!layer.residual && !program.has_norms()) {
     std::swap(dx_, dnormed_);
     return;
@@ -180,6 +193,26 @@ void Tile::backward_layer(const Program& program, std::size_t i, const float* w,
   else
     clear_rows(rows(in.live), shape_.D, dx_);
   backward_norm(program, in, w + layer.norm, dw + layer.norm);
+}
+
+void Tile::drop_embedding(float* x) const {
+  const Dropout dropout = Dropout{dropout_.embedding, dropout_.key}.stream(0);
+  if (!dropout.on()) return;
+  const Rows read = rows(stages_[0].live);
+  for (Index i = 0; i < read.count; ++i) {
+    const Index row = first_sequence_ * shape_.T + read[i];
+    drop(dropout, std::uint64_t(row * shape_.D), shape_.D, x + read[i] * shape_.D);
+  }
+}
+
+/// Without the weights.
+Slots Tile::slots(std::size_t layer) const {
+  const Dropout attention{dropout_.attention, dropout_.key};
+  return {.cache = stages_[layer].cache,
+          .scratch = scratch_,
+          .kept = kept_,
+          .attention_dropout = attention.stream(layer + 1),
+          .first_sequence = first_sequence_};
 }
 
 void Tile::normalize(const Program& program, Stage& stage, const float* gain) const {

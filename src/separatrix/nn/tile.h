@@ -4,6 +4,7 @@
 
 #include "separatrix/kernels/kernels.h"
 #include "separatrix/nn/buffer.h"
+#include "separatrix/nn/model.h"
 #include "separatrix/nn/program.h"
 #include "separatrix/tasks/batch.h"
 
@@ -17,8 +18,8 @@ class Tile {
   /// only if more than ever before is needed.
   void reserve(const Program& program, Index sequences, Index T);
 
-  /// Takes sequences [begin, end) of the batch; false if nothing is asked in them.
-  bool enter(const Program& program, const Batch& batch, Index begin, Index end);
+  /// Takes the part's sequences; false if nothing is asked in them.
+  bool enter(const Program& program, const Batch& batch, const TrainingPart& part);
   /// After enter, instead of reserve: memory for a forward that no backward follows. Where few rows
   /// are asked it is much less: linear in T.
   void reserve_forward(const Program& program);
@@ -50,6 +51,9 @@ class Tile {
   };
   void lay_out(const Program& program, const Sizes& sizes);
 
+  /// x[rows, D] *= the dropout factors of the embedding.
+  void drop_embedding(float* x) const;
+  Slots slots(std::size_t layer) const;
   void normalize(const Program& program, Stage& stage, const float* gain) const;
   void forward_layer(const Program& program, std::size_t i, const float* w);
   void forward_head(const Program& program, const float* w);
@@ -63,6 +67,8 @@ class Tile {
   }
 
   Shape shape_;
+  Index first_sequence_ = 0;  ///< in the batch
+  ModelDropout dropout_;
   Index n_classes_ = 0;
   Embedding input_;
   std::vector<Index> asked_;

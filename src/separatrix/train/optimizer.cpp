@@ -10,8 +10,12 @@ namespace separatrix {
 double learning_rate(const TrainConfig& config, Index step) {
   if (step < config.warmup) return config.lr * double(step + 1) / double(config.warmup);
   if (config.schedule == "constant") return config.lr;
-  const double progress =
+  double progress =
       double(step - config.warmup) / double(std::max<Index>(config.steps - config.warmup, 1));
+  if (config.schedule == "cosine-epoch") {
+    const Index per_epoch = steps_per_epoch(config);
+    progress = double(step / per_epoch) / double((config.steps + per_epoch - 1) / per_epoch);
+  }
   return config.lr * (1 + std::cos(std::numbers::pi * progress)) / 2;
 }
 

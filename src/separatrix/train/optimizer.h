@@ -8,7 +8,8 @@
 namespace separatrix {
 
 /// lr at `step` (0-based): lr (step+1)/warmup while step < warmup, then constant, or
-/// lr (1 + cos(pi progress))/2 with progress running from 0 to 1 over the remaining steps.
+/// lr (1 + cos(pi progress))/2 with progress running from 0 to 1 over the remaining steps; for
+/// cosine-epoch progress = e/E in epoch e = 0 .. E-1, warm-up or not.
 double learning_rate(const TrainConfig& config, Index step);
 
 struct OptimizerBuffers {

@@ -19,6 +19,7 @@ struct ShardedGradient::State {
   std::span<const float> w;
   const Batch* batch = nullptr;
   float scale = 0;
+  ModelDropout dropout;
   bool quit = false;
   std::unique_ptr<std::barrier<>> gate;  ///< passed twice a step: in, and out
   std::vector<std::thread> workers;      ///< threads 1 .. threads-1
@@ -30,7 +31,8 @@ struct ShardedGradient::State {
         const Index begin = batch->B * Index(s) / Index(models.size());
         const Index end = batch->B * Index(s + 1) / Index(models.size());
         std::fill(gradients[s].begin(), gradients[s].end(), 0.0f);
-        losses[s] = models[s].forward_backward(w, *batch, begin, end, scale, gradients[s]);
+        losses[s] =
+            models[s].forward_backward(w, *batch, {begin, end, scale, dropout}, gradients[s]);
       }
     } catch (...) {
       failures[std::size_t(thread)] = std::current_exception();
@@ -66,13 +68,15 @@ ShardedGradient::~ShardedGradient() {
   for (std::thread& worker : state_->workers) worker.join();
 }
 
-ShardedGradient::Loss ShardedGradient::compute(std::span<const float> w, const Batch& batch) {
+ShardedGradient::Loss ShardedGradient::compute(std::span<const float> w, const Batch& batch,
+                                               const ModelDropout& dropout) {
   State& s = *state_;
   Loss loss;
   loss.asked =
       Index(batch.targets.size()) - std::count(batch.targets.begin(), batch.targets.end(), kIgnore);
   s.w = w;
   s.batch = &batch;
+  s.dropout = dropout;
   s.scale = loss.asked > 0 ? float(1.0 / double(loss.asked)) : 0.0f;
   if (s.threads > 1) s.gate->arrive_and_wait();
   s.run_thread(0);

@@ -21,7 +21,7 @@ class ShardedGradient {
     Index asked = 0;  ///< how many
   };
   /// gradient() = d(sum / asked)/dw. Exceptions in a thread are rethrown here.
-  Loss compute(std::span<const float> w, const Batch& batch);
+  Loss compute(std::span<const float> w, const Batch& batch, const ModelDropout& dropout = {});
   std::span<float> gradient();
   /// The first shard's model, for evaluation between steps.
   Model& model();

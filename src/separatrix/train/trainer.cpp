@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "separatrix/train/batches.h"
 #include "separatrix/train/checkpoint.h"
 #include "separatrix/train/optimizer.h"
 #include "separatrix/train/shards.h"
@@ -16,6 +17,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Streams of evaluations that are no step's: every curve point's where the inputs are fixed, and
+/// from kFinalStreams on those of the last evaluations.
+constexpr std::uint64_t kFixedStream = std::uint64_t(1) << 63;
+constexpr std::uint64_t kFinalStreams = std::uint64_t(1) << 62;
+
 /// One run from a state to its end. Every random choice is a function of (seed, step), so the state
 /// is all that a resumed run needs.
 class Run {
@@ -28,7 +34,8 @@ class Run {
         id_(spec.id()),
         initial_(initialize(spec.model, blocks, spec.seed)),
         gradient_(spec.model, blocks, spec.train.shards, how.threads),
-        state_(load_or_start()) {}
+        state_(load_or_start()),
+        batches_(spec, task) {}
 
   TrialResult run() {
     const bool was_finished = state_.end.has_value();
@@ -55,12 +62,9 @@ class Run {
     return fresh;
   }
 
-  /// One optimiser step on a fresh batch; false when it diverged (and the weights are left alone).
+  /// One optimiser step; false when it diverged (and the weights are left alone).
   bool step() {
-    Rng rng(spec_.seed, RngUse::train, std::uint64_t(state_.step));
-    sample_batch(task_, spec_.length, spec_.train.batch_size, Portion::training,
-                 spec_.train.holdout, rng, batch_);
-    const auto loss = gradient_.compute(state_.weights, batch_);
+    const auto loss = gradient_.compute(state_.weights, batches_.at(state_.step), dropout());
     if (!std::isfinite(loss.sum) || !optimizer_step(spec_.train, state_.step, buffers())) {
       CurvePoint last = point();
       if (!state_.curve.empty()) {
@@ -77,19 +81,26 @@ class Run {
     return true;
   }
 
-  /// Evaluates, adds a point to the curve, and ends the run when the target has been held over two
-  /// evaluations and a last, larger one agrees.
+  ModelDropout dropout() const {
+    return {.embedding = spec_.train.dropout,
+            .attention = spec_.train.attention_dropout,
+            .key = Rng(spec_.seed, RngUse::dropout, std::uint64_t(state_.step)).bits()};
+  }
+
+  /// Evaluates, adds a point to the curve, and ends the run when the target has been held over
+  /// enough evaluations and a last, larger one agrees or need not.
   void look() {
-    CurvePoint now = measured(spec_.train.eval_examples, std::uint64_t(state_.step));
+    CurvePoint now = measured(spec_.train.eval_examples,
+                              spec_.train.eval_fixed ? kFixedStream : std::uint64_t(state_.step));
     state_.curve.push_back(now);
     state_.loss_sum = 0;
     state_.loss_count = 0;
     if (how_.on_point) how_.on_point(now);
     const double target = spec_.train.target_accuracy;
     state_.held = target > 0 && now.token_accuracy >= target ? state_.held + 1 : 0;
-    if (state_.held < 2) return;
+    if (state_.held < spec_.train.hold_evaluations) return;
     const CurvePoint last = final_point();
-    if (last.token_accuracy >= target) end(Outcome::solved, last);
+    if (!spec_.train.confirm || last.token_accuracy >= target) end(Outcome::solved, last);
   }
 
   /// A given embedding is not trained, not even decayed: it lies at the front of the buffer.
@@ -120,9 +131,7 @@ class Run {
     return p;
   }
   /// A stream that no curve point used.
-  std::uint64_t final_stream() const {
-    return (std::uint64_t(1) << 62) + std::uint64_t(state_.step);
-  }
+  std::uint64_t final_stream() const { return kFinalStreams + std::uint64_t(state_.step); }
   /// At the trained length on the inputs of final_point, so that the two agree.
   std::vector<Metrics> judge() {
     const std::optional<Index> bits = state_bits(spec_.model, blocks_);
@@ -164,8 +173,8 @@ class Run {
   }
   TrialResult result(Outcome outcome) {
     const double seconds = state_.seconds + seconds_since(start_);
-    const double tokens = double(state_.step) * double(spec_.train.batch_size) *
-                          double(task_.info(spec_.length).n_tokens);
+    const double tokens =
+        double(inputs_seen(spec_.train, state_.step)) * double(task_.info(spec_.length).n_tokens);
     Weights weights = initial_;
     weights.values = state_.weights;
     return {.outcome = outcome,
@@ -189,7 +198,7 @@ class Run {
   const Weights initial_;
   ShardedGradient gradient_;
   TrainState state_;
-  Batch batch_;
+  TrainingBatches batches_;
 };
 
 /// The model must be able to read every input of the task and to name every answer.

@@ -21,7 +21,7 @@ Json to_json(const CurvePoint& point);
 CurvePoint read_curve_point(const Json& json);
 
 enum class Outcome {
-  solved,      ///< target accuracy held over two evaluations and confirmed on final_examples
+  solved,      ///< target accuracy held over hold_evaluations and, if confirm, on final_examples
   unsolved,    ///< all steps spent
   diverged,    ///< loss or gradient not finite; the weights of the last sound step are kept
   interrupted  ///< stop was set; a checkpoint holds the exact state

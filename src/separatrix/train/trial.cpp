@@ -35,7 +35,8 @@ void check(const TrainConfig& c, const std::string& where) {
   require(c.steps >= 1, "steps", "at least 1");
   require(c.batch_size >= 1 && c.batch_size <= (Index(1) << 20), "batch_size", "1 to 1048576");
   require(c.lr > 0 && c.lr < 1e3, "lr", "above 0 and below 1000");
-  require(c.schedule == "constant" || c.schedule == "cosine", "schedule", "constant or cosine");
+  require(c.schedule == "constant" || c.schedule == "cosine" || c.schedule == "cosine-epoch",
+          "schedule", "constant, cosine or cosine-epoch");
   require(c.warmup >= 0, "warmup", "at least 0");
   require(c.weight_decay >= 0, "weight_decay", "at least 0");
   require(c.beta1 >= 0 && c.beta1 < 1, "beta1", "at least 0 and below 1");
@@ -48,11 +49,23 @@ void check(const TrainConfig& c, const std::string& where) {
   require(c.target_accuracy >= 0 && c.target_accuracy <= 1, "target_accuracy", "0 to 1");
   require(c.holdout == 0 || c.holdout >= 2, "holdout", "0 or at least 2");
   require(c.shards >= 1 && c.shards <= c.batch_size, "shards", "1 to batch_size");
+  require(c.examples >= 0 && c.examples <= (Index(1) << 26), "examples", "0 to 67108864");
+  require(c.shuffle == "none" || (c.shuffle == "epoch" && c.examples > 0), "shuffle",
+          "none, or epoch with examples above 0");
+  require(c.schedule != "cosine-epoch" || c.examples > 0, "examples",
+          "above 0 for the schedule cosine-epoch");
+  require(c.hold_evaluations >= 1, "hold_evaluations", "at least 1");
+  require(c.dropout >= 0 && c.dropout < 1, "dropout", "at least 0 and below 1");
+  require(c.attention_dropout >= 0 && c.attention_dropout < 1, "attention_dropout",
+          "at least 0 and below 1");
 }
 
 /// Fields of TrainConfig that came after stores existed. At their defaults they are not written,
 /// so that the trials of older stores keep their ids.
-constexpr std::array<const char*, 0> kLaterFields = {};
+constexpr std::array kLaterFields = {
+    "examples", "shuffle", "eval_fixed",        "hold_evaluations",
+    "confirm",  "dropout", "attention_dropout",
+};
 
 Json write_train(const TrainConfig& config) {
   Json json = write_config(config);

@@ -17,13 +17,21 @@ struct TrainConfig {
   Index eval_every = 100, eval_examples = 512, final_examples = 5000;
   double target_accuracy = 0.995;
   Index holdout = 16, shards = 1;
+  Index examples = 0;
+  std::string shuffle = "none";
+  bool eval_fixed = false;
+  Index hold_evaluations = 2;
+  bool confirm = true;
+  double dropout = 0, attention_dropout = 0;
 };
 template <class V>
 void visit(V& v, TrainConfig& c) {
   v("steps", c.steps, "most optimiser steps");
-  v("batch_size", c.batch_size, "sequences per step, drawn afresh");
+  v("batch_size", c.batch_size, "sequences per step");
   v("lr", c.lr, "peak AdamW learning rate");
-  v("schedule", c.schedule, "after the warm-up: constant, or cosine to zero at the last step");
+  v("schedule", c.schedule,
+    "after the warm-up: constant, cosine to zero at the last step, or cosine-epoch: the same, but "
+    "constant within an epoch");
   v("warmup", c.warmup, "steps of linear warm-up");
   v("weight_decay", c.weight_decay, "decoupled weight decay");
   v("beta1", c.beta1, "decay of the gradient's running mean");
@@ -34,12 +42,27 @@ void visit(V& v, TrainConfig& c) {
   v("eval_examples", c.eval_examples, "inputs per evaluation, never trained on");
   v("final_examples", c.final_examples, "inputs of the last evaluation");
   v("target_accuracy", c.target_accuracy,
-    "token accuracy that, held over two evaluations and the last one, ends the run as solved; 0 = "
+    "token accuracy that, held over hold_evaluations and the last one, ends the run as solved; 0 = "
     "off");
   v("holdout", c.holdout,
     "one input in so many is kept for evaluation and never trained on; 0 = none");
   v("shards", c.shards,
     "fixed parts of each batch that threads may share; part of the result's identity");
+  v("examples", c.examples,
+    "size of the training set, drawn once and run through in epochs; 0 = fresh inputs every step");
+  v("shuffle", c.shuffle,
+    "order of the training set: none, the same in every epoch, or epoch, a new one in each");
+  v("eval_fixed", c.eval_fixed, "evaluate on the same inputs every time");
+  v("hold_evaluations", c.hold_evaluations, "evaluations in a row that must reach the target");
+  v("confirm", c.confirm, "solved only if the last evaluation reaches the target, too");
+  v("dropout", c.dropout, "rate of dropout behind the embedding, in training");
+  v("attention_dropout", c.attention_dropout,
+    "rate of dropout of the attention weights, in training; of blocks named attention");
+}
+
+/// Steps that go through the training set once, the last with what is left; 0 without one.
+inline Index steps_per_epoch(const TrainConfig& c) {
+  return (c.examples + c.batch_size - 1) / c.batch_size;
 }
 
 /// Everything that determines a run. id() hashes the canonical JSON: same id, same bits out.

@@ -4,6 +4,7 @@ namespace separatrix {
 
 void register_attention(Registry<Block>& blocks);
 void register_mlp(Registry<Block>& blocks);
+void register_identity(Registry<Block>& blocks);
 void register_lstm(Registry<Block>& blocks);
 void register_rnn(Registry<Block>& blocks);
 void register_gru(Registry<Block>& blocks);
@@ -21,6 +22,7 @@ void register_delta_net(Registry<Block>& blocks);
 void register_blocks(Registry<Block>& blocks) {
   register_attention(blocks);
   register_mlp(blocks);
+  register_identity(blocks);
   register_lstm(blocks);
   register_rnn(blocks);
   register_gru(blocks);

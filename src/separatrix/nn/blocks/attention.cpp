@@ -95,8 +95,11 @@ class Attention final : public Plain<Attention, AttentionBlock> {
   static Index angles_size(const AttentionSizes& z) {
     return z.rotary() ? padded(2 * z.T * z.dk) : 0;
   }
-  /// Writes the table of angles, if one is needed, to the front of the scratch.
+  /// What the call brings: dropout, and the table of angles, if one is needed, which it writes to
+  /// the front of the scratch.
   void prepare(AttentionSizes& z, Slots& slots) const {
+    z.dropout = slots.attention_dropout;
+    z.first_sequence = slots.first_sequence;
     if (!z.rotary()) return;
     rotary_table(z.T, z.dk, config_.rotary_base, slots.scratch);
     z.angles = slots.scratch;
@@ -166,8 +169,11 @@ std::vector<ParamSpec> Attention::params(Index D) const {
   const auto uniform = [](const char* name, Index in, Index out) {
     return ParamSpec{name, {in, out}, Init::uniform, 1 / std::sqrt(double(in))};
   };
-  return {uniform("q", D, z.qk()), uniform("k", D, z.keys_width()),
-          uniform("v", D, z.values_width()), uniform("o", z.vv(), D)};
+  std::vector<ParamSpec> list = {uniform("q", D, z.qk()), uniform("k", D, z.keys_width()),
+                                 uniform("v", D, z.values_width()), uniform("o", z.vv(), D)};
+  for (ParamSpec& param : list) param.role = ParamRole::matrix;
+  list.back().role = ParamRole::output;
+  return list;
 }
 
 /// Linear in T when few rows of each sequence are live.

@@ -37,8 +37,9 @@ struct Cache {
 struct Scratch {
   float *x = nullptr, *y = nullptr;  ///< [T, D] live rows, where not all are
   float *dq = nullptr, *dk = nullptr, *dv = nullptr, *d_o = nullptr;  ///< as in Cache
-  float* across = nullptr;  ///< [max(dk, dv), padded T] keys or values
-  float* dp = nullptr;      ///< [kQueryBlock, padded T]; weights of one block that are not kept
+  float* across = nullptr;   ///< [max(dk, dv), padded T] keys or values
+  float* dp = nullptr;       ///< [kQueryBlock, padded T]; weights of one block that are not kept
+  float* dropped = nullptr;  ///< [kQueryBlock, padded T]: those that dropout leaves
   Index end = 0;
   Scratch(const AttentionSizes& z, float* base) {
     x = slice(base, end, z.T * z.D);
@@ -49,6 +50,7 @@ struct Scratch {
     d_o = slice(base, end, z.T * z.vv());
     across = slice(base, end, std::max(z.dk, z.dv) * padded(z.T));
     dp = slice(base, end, kQueryBlock * padded(z.T));
+    dropped = slice(base, end, kQueryBlock * padded(z.T));
   }
 };
 
@@ -91,6 +93,27 @@ void for_blocks(const AttentionSizes& z, const AttentionSequence& s, bool kept, 
     if (kept) p += block.count * block.ld;
     f(block);
   }
+}
+
+/// p [queries, ld] *= the dropout factors of the block's pairs of positions.
+void drop_pairs(const AttentionSizes& z, const AttentionSequence& s, const QueryBlock& b, Index h,
+                float* p) {
+  if (!z.dropout.on()) return;
+  const Index sequence = z.first_sequence + s.first / z.T;
+  for (Index i = 0; i < b.count; ++i) {
+    const Index t = s.position(b.first + i);
+    const Index pair = ((sequence * z.H + h) * z.T + t) * z.T + z.seen(t).from;
+    const Index begin = b.begin[std::size_t(i)];
+    drop(z.dropout, std::uint64_t(pair), b.end[std::size_t(i)] - begin, p + i * b.ld + begin);
+  }
+}
+/// The weights that the averages are formed with.
+const float* dropped_weights(const AttentionSizes& z, const AttentionSequence& s,
+                             const QueryBlock& b, Index h, float* memory) {
+  if (!z.dropout.on()) return b.p;
+  std::copy_n(b.p, b.count * b.ld, memory);
+  drop_pairs(z, s, b, h, memory);
+  return memory;
 }
 
 /// across [width, padded keys] = m^T of one head, m [keys, width] ld; zeros up to the padding.
@@ -143,7 +166,8 @@ void dense_forward(const AttentionSizes& z, const AttentionSequence& s, const fl
       gemm({.M = b.count, .N = b.ld, .K = z.dk}, cache.q + b.first * qk + h * z.dk, qk,
            scratch.across + b.from, padded(s.keys), b.p, b.ld);
       masked_softmax(b.scores(z, h), b.p);
-      gemm({.M = b.count, .N = z.dv, .K = b.keys}, b.p, b.ld, cache.v + b.from * values + at_v,
+      const float* weights = dropped_weights(z, s, b, h, scratch.dropped);
+      gemm({.M = b.count, .N = z.dv, .K = b.keys}, weights, b.ld, cache.v + b.from * values + at_v,
            values, cache.o + b.first * vv + h * z.dv, vv);
     });
   }
@@ -165,10 +189,12 @@ void backward_heads(const AttentionSizes& z, const AttentionSequence& s, const C
     turn(s.keys, z.dv, cache.v + at_v, values, scratch.across);
     for_blocks(z, s, true, p, [&](const QueryBlock& b) {
       const float* d_o = scratch.d_o + b.first * vv + h * z.dv;
-      gemm({.M = b.keys, .N = z.dv, .K = b.count, .a_transposed = true, .accumulate = true}, b.p,
-           b.ld, d_o, vv, scratch.dv + b.from * values + at_v, values);
+      const float* weights = dropped_weights(z, s, b, h, scratch.dropped);
+      gemm({.M = b.keys, .N = z.dv, .K = b.count, .a_transposed = true, .accumulate = true},
+           weights, b.ld, d_o, vv, scratch.dv + b.from * values + at_v, values);
       gemm({.M = b.count, .N = b.ld, .K = z.dv}, d_o, vv, scratch.across + b.from, padded(s.keys),
            scratch.dp, b.ld);
+      drop_pairs(z, s, b, h, scratch.dp);
       masked_softmax_backward(b.scores(z, h), b.p, scratch.dp);
       gemm({.M = b.count, .N = z.dk, .K = b.keys}, scratch.dp, b.ld, cache.k + b.from * kk + at_k,
            kk, scratch.dq + b.first * qk + at_q, qk);

@@ -28,6 +28,8 @@ struct AttentionSizes {
   Index window = 0;  ///< rows that a row sees on each side, itself included; 0 = all
   AttentionPositions positions = AttentionPositions::none;
   const float* angles = nullptr;  ///< rotary_table of T rows and width dk
+  Dropout dropout = {};           ///< of the weights, see Slots
+  Index first_sequence = 0;
   Index qk() const { return H * dk; }
   Index vv() const { return H * dv; }
   Index keys_width() const { return G * dk; }
@@ -126,7 +128,8 @@ void dense_backward(const AttentionSizes& z, const AttentionSequence& s, const f
 /// Sparse, for few live rows: u = k_h (x_t q_h), score = <u, x_j>, and the average is taken over
 /// x_j before the value projection: O(T D) per live row and head where dense takes O(T D^2). True
 /// if that is the cheaper way; depends on the sequence alone. Never for rotary positions: they turn
-/// each key by its own angle after the projection.
+/// each key by its own angle after the projection. Nor with dropout, whose masks the fused kernel
+/// does not know.
 bool prefers_sparse(const AttentionSizes& z, const AttentionSequence& s);
 /// The most live rows for which it is, among sequences of up to T rows.
 Index sparse_limit(const AttentionSizes& z);

@@ -80,7 +80,7 @@ Index limit(const AttentionSizes& z, Index keys) {
 }  // namespace
 
 bool prefers_sparse(const AttentionSizes& z, const AttentionSequence& s) {
-  return !s.all() && s.n <= limit(z, s.keys);
+  return !s.all() && !z.dropout.on() && s.n <= limit(z, s.keys);
 }
 Index sparse_limit(const AttentionSizes& z) { return limit(z, z.T); }
 

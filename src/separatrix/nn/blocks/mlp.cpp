@@ -118,6 +118,10 @@ std::vector<ParamSpec> Mlp::params(Index D) const {
   if (gated()) list.push_back(uniform("gate", {D, F}, D));
   list.push_back(uniform("out", {F, D}, F));
   if (config_.bias) list.push_back(uniform("out_bias", {D}, F));
+  for (ParamSpec& param : list)
+    param.role = param.name == "out"       ? ParamRole::output
+                 : param.shape.size() == 2 ? ParamRole::matrix
+                                           : ParamRole::bias;
   return list;
 }
 

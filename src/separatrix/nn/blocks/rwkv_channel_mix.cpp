@@ -152,11 +152,13 @@ std::vector<ParamSpec> RwkvChannelMix::params(Index D) const {
                 "use 0 for four times the model width");
   const Index F = hidden(D);
   const auto mix = [D](RwkvDepth l, Index i) { return std::pow(double(i) / double(D), l.r1); };
-  return {rwkv_vector("time_mix_k", D, mix),
-          rwkv_vector("time_mix_r", D, mix),
-          rwkv_orthogonal("key", D, F),
-          {"receptance", {D, D}},
-          {"value", {F, D}}};
+  std::vector<ParamSpec> list = {rwkv_vector("time_mix_k", D, mix),
+                                 rwkv_vector("time_mix_r", D, mix),
+                                 rwkv_orthogonal("key", D, F),
+                                 {"receptance", {D, D}},
+                                 {"value", {F, D}}};
+  give_roles("value", list);
+  return list;
 }
 
 /// The live rows and those before them.

@@ -88,4 +88,10 @@ ParamSpec rwkv_orthogonal(const char* name, Index in, Index out) {
   return spec;
 }
 
+void give_roles(const std::string& output, std::vector<ParamSpec>& params) {
+  for (ParamSpec& param : params)
+    if (param.shape.size() == 2)
+      param.role = param.name == output ? ParamRole::output : ParamRole::matrix;
+}
+
 }  // namespace separatrix

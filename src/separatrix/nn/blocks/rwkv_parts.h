@@ -54,5 +54,8 @@ ParamSpec rwkv_vector(const char* name, Index D, std::function<double(RwkvDepth,
 /// [in, out], a random matrix with orthonormal rows or columns, times sqrt(out / in) if that is
 /// more than 1.
 ParamSpec rwkv_orthogonal(const char* name, Index in, Index out);
+/// Every matrix is one of a linear layer, and `output` adds to the stream: what ModelSpec::init may
+/// replace.
+void give_roles(const std::string& output, std::vector<ParamSpec>& params);
 
 }  // namespace separatrix

@@ -210,7 +210,7 @@ class RwkvTimeMix final : public Plain<RwkvTimeMix, RecurrentBlock> {
 
 std::vector<ParamSpec> RwkvTimeMix::params(Index D) const {
   const auto at = [D](Index i) { return double(i) / double(D); };
-  return {
+  std::vector<ParamSpec> list = {
       rwkv_vector("time_decay", D,
                   [D](RwkvDepth l, Index i) {
                     const double along = D > 1 ? double(i) / double(D - 1) : 0;
@@ -227,6 +227,8 @@ std::vector<ParamSpec> RwkvTimeMix::params(Index D) const {
       rwkv_orthogonal("value", D, D),
       {"receptance", {D, D}},
       {"output", {D, D}}};
+  give_roles("output", list);
+  return list;
 }
 
 /// The four products; for each channel 10 operations of the scan and 12 where it is read.
