@@ -16,7 +16,10 @@ SeparateConfig tiny(const std::string& store) {
   config.length = 4;
   config.store = store;
   config.threads = 2;
-  config.custom_budget = Budget{"tiny", {4, 8}, {1e-2}, 1, 200};
+  config.custom_budget = Budget{
+      .name = "tiny",
+      .search = {.smallest = 4, .largest = 8, .step = 4, .lrs = {1e-2}, .seeds = 1},
+      .steps = 200};
   return config;
 }
 
