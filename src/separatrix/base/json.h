@@ -15,4 +15,12 @@ constexpr int kMaxNesting = 64;
 /// the value are errors, besides what JSON itself forbids. Throws Error(kind) at `where`.
 Json parse_json(std::string_view text, const std::string& where, ErrorKind kind = ErrorKind::spec);
 
+// Lenient reading: what another version wrote may lack a field or hold null.
+
+/// Null when `json` is no object or lacks the key.
+const Json& member_at(const Json& json, const char* key);
+/// A string as it is, other values as JSON, nothing for null.
+std::string text_at(const Json& json, const char* key);
+double number_at(const Json& json, const char* key, double otherwise);
+
 }  // namespace separatrix

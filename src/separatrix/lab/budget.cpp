@@ -13,19 +13,13 @@ const std::vector<Budget>& budgets() {
        .steps = 3000,
        .give_up_after = 2000},
       {.name = "standard",
-       .search = {.smallest = 8,
-                  .largest = 256,
-                  .step = 8,
-                  .lrs = {3e-4, 1e-3, 3e-3, 1e-2},
-                  .seeds = 3},
+       .search =
+           {.smallest = 8, .largest = 256, .step = 8, .lrs = {3e-4, 1e-3, 3e-3, 1e-2}, .seeds = 3},
        .steps = 20'000,
        .give_up_after = 6000},
       {.name = "full",  // the paper's own
-       .search = {.smallest = 8,
-                  .largest = 1024,
-                  .step = 8,
-                  .lrs = {1e-5, 1e-4, 1e-3, 1e-2},
-                  .seeds = 5},
+       .search =
+           {.smallest = 8, .largest = 1024, .step = 8, .lrs = {1e-5, 1e-4, 1e-3, 1e-2}, .seeds = 5},
        .steps = 250'000},
   };
   return kBudgets;

@@ -7,7 +7,51 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "separatrix/base/json.h"
+#include "separatrix/lab/summary.h"
+
 namespace separatrix {
+
+// One list of fields for writing and reading each; sizes that may be absent and lists of maps are
+// added by hand.
+template <class V>
+void visit(V& v, RateTried& r) {
+  v("lr", r.lr, "learning rate");
+  v("seeds", r.seeds, "trials");
+  v("solved", r.solved, "of these, solved");
+  v("gave_up", r.gave_up, "ended early as hopeless");
+  v("diverged", r.diverged, "ended by a loss or gradient that is not finite");
+  v("failed", r.failed, "measured nothing");
+  v("token_accuracy", r.accuracy, "mean");
+  v("steps", r.steps, "of those that solved");
+}
+template <class V>
+void visit(V& v, WidthTried& w) {
+  v("width", w.width, "d_model");
+  v("parameters", w.parameters, "trained numbers");
+  v("solved", w.solved, "whether enough seeds solved at one learning rate");
+  v("best_accuracy", w.best_accuracy, "token accuracy of the best trial");
+}
+template <class V>
+void visit(V& v, LearnedAt& l) {
+  v("solved", l.solved, "whether at any width");
+  v("model", l.model, "as parse_model reads it");
+  v("width", l.width, "smallest solved, or largest tried");
+  v("seeds_solved", l.seeds_solved, "at that width and the best learning rate");
+  v("seeds", l.seeds, "of so many");
+  v("lr_min", l.lr_min, "least learning rate that worked");
+  v("lr_max", l.lr_max, "largest one");
+  v("best_accuracy", l.best_accuracy, "token accuracy of the best trial at any width");
+  v("budget", l.budget, "in words");
+  v("parameters", l.parameters, "trained numbers at that width");
+  v("lr", l.lr, "best learning rate at that width");
+  v("success_low", l.success_low, "of the success fraction, 95 %");
+  v("success_high", l.success_high, "the same");
+  v("steps_median", l.steps_median, "to solve");
+  v("steps_min", l.steps_min, "the same");
+  v("steps_max", l.steps_max, "the same");
+}
+
 namespace {
 
 /// The middle one, or the mean of the two in the middle.
@@ -35,72 +79,32 @@ void count_in(RateTried& rate, const StoredTrial& trial) {
   rate.steps.push_back(trial.result.at("step").get<Index>());
 }
 
-Json to_json(const RateTried& rate) {
-  return {{"lr", rate.lr},           {"seeds", rate.seeds},       {"solved", rate.solved},
-          {"gave_up", rate.gave_up}, {"diverged", rate.diverged}, {"failed", rate.failed},
-          {"steps", rate.steps},     {"token_accuracy", rate.accuracy}};
-}
-
-Json to_json(const WidthTried& tried) {
-  Json rates = Json::array();
-  for (const RateTried& rate : tried.rates) rates.push_back(to_json(rate));
-  return {{"width", tried.width},
-          {"parameters", tried.parameters},
-          {"state_bits", tried.state_bits ? Json(*tried.state_bits) : Json(nullptr)},
-          {"solved", tried.solved},
-          {"best_accuracy", tried.best_accuracy},
-          {"rates", rates}};
-}
+/// Sets what is there and of the right kind: a store may be of another version.
+struct LenientReader {
+  const Json& json;
+  template <class T>
+  void operator()(const char* name, T& value, const char*) {
+    try {
+      if (const Json& found = member_at(json, name); !found.is_null()) found.get_to(value);
+    } catch (const Json::exception&) {
+      return;  // of another kind
+    }
+  }
+};
 
 template <class T>
-void read(const Json& json, const char* key, T& value) {
-  const auto found = json.find(key);
-  if (found == json.end()) return;
-  const bool fits = std::is_same_v<T, bool>          ? found->is_boolean()
-                    : std::is_same_v<T, std::string> ? found->is_string()
-                                                     : found->is_number();
-  if (fits) found->get_to(value);
+T read_lenient(const Json& json) {
+  T value;
+  LenientReader reader{json};
+  visit(reader, value);
+  return value;
 }
 
-void read(const Json& json, const char* key, std::optional<Index>& value) {
-  Index number = -1;
-  read(json, key, number);
-  if (number >= 0) value = number;
-}
+Json or_null(const std::optional<Index>& bits) { return bits ? Json(*bits) : Json(nullptr); }
 
-/// The elements of a list of maps; none where there is no such list.
-template <class T>
-void read(const Json& json, const char* key, std::vector<T>& values, T (*read_one)(const Json&)) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_array()) return;
-  for (const Json& each : *found)
-    if (each.is_object()) values.push_back(read_one(each));
-}
-
-RateTried read_rate(const Json& json) {
-  RateTried rate;
-  read(json, "lr", rate.lr);
-  read(json, "seeds", rate.seeds);
-  read(json, "solved", rate.solved);
-  read(json, "gave_up", rate.gave_up);
-  read(json, "diverged", rate.diverged);
-  read(json, "failed", rate.failed);
-  read(json, "token_accuracy", rate.accuracy);
-  if (const auto steps = json.find("steps"); steps != json.end() && steps->is_array())
-    for (const Json& step : *steps)
-      if (step.is_number()) rate.steps.push_back(step.get<Index>());
-  return rate;
-}
-
-WidthTried read_width(const Json& json) {
-  WidthTried tried;
-  read(json, "width", tried.width);
-  read(json, "parameters", tried.parameters);
-  read(json, "state_bits", tried.state_bits);
-  read(json, "solved", tried.solved);
-  read(json, "best_accuracy", tried.best_accuracy);
-  read(json, "rates", tried.rates, read_rate);
-  return tried;
+std::optional<Index> read_bits(const Json& json) {
+  const Json& bits = member_at(json, "state_bits");
+  return bits.is_number() ? std::optional<Index>(bits.get<double>()) : std::nullopt;
 }
 
 }  // namespace
@@ -166,49 +170,29 @@ void add_width(LearnedAt& learned, WidthTried tried, Index seeds_needed) {
 }
 
 Json to_json(const LearnedAt& learned) {
-  Json tried = Json::array();
-  for (const WidthTried& width : learned.tried) tried.push_back(to_json(width));
-  return {{"solved", learned.solved},
-          {"model", learned.model},
-          {"width", learned.width},
-          {"state_bits", learned.state_bits ? Json(*learned.state_bits) : Json(nullptr)},
-          {"seeds_solved", learned.seeds_solved},
-          {"seeds", learned.seeds},
-          {"lr_min", learned.lr_min},
-          {"lr_max", learned.lr_max},
-          {"best_accuracy", learned.best_accuracy},
-          {"budget", learned.budget},
-          {"parameters", learned.parameters},
-          {"lr", learned.lr},
-          {"success_low", learned.success_low},
-          {"success_high", learned.success_high},
-          {"steps_median", learned.steps_median},
-          {"steps_min", learned.steps_min},
-          {"steps_max", learned.steps_max},
-          {"tried", tried}};
+  Json json = write_config(learned);
+  json["state_bits"] = or_null(learned.state_bits);
+  json["tried"] = Json::array();
+  for (const WidthTried& tried : learned.tried) {
+    Json width = write_config(tried);
+    width["state_bits"] = or_null(tried.state_bits);
+    width["rates"] = Json::array();
+    for (const RateTried& rate : tried.rates) width["rates"].push_back(write_config(rate));
+    json["tried"].push_back(std::move(width));
+  }
+  return json;
 }
 
 LearnedAt read_learned_at(const Json& json) {
-  LearnedAt learned;
-  if (!json.is_object()) return learned;
-  read(json, "solved", learned.solved);
-  read(json, "model", learned.model);
-  read(json, "width", learned.width);
-  read(json, "state_bits", learned.state_bits);
-  read(json, "seeds_solved", learned.seeds_solved);
-  read(json, "seeds", learned.seeds);
-  read(json, "lr_min", learned.lr_min);
-  read(json, "lr_max", learned.lr_max);
-  read(json, "best_accuracy", learned.best_accuracy);
-  read(json, "budget", learned.budget);
-  read(json, "parameters", learned.parameters);
-  read(json, "lr", learned.lr);
-  read(json, "success_low", learned.success_low);
-  read(json, "success_high", learned.success_high);
-  read(json, "steps_median", learned.steps_median);
-  read(json, "steps_min", learned.steps_min);
-  read(json, "steps_max", learned.steps_max);
-  read(json, "tried", learned.tried, read_width);
+  auto learned = read_lenient<LearnedAt>(json);
+  learned.state_bits = read_bits(json);
+  for (const Json& width : member_at(json, "tried")) {
+    auto tried = read_lenient<WidthTried>(width);
+    tried.state_bits = read_bits(width);
+    for (const Json& rate : member_at(width, "rates"))
+      tried.rates.push_back(read_lenient<RateTried>(rate));
+    learned.tried.push_back(std::move(tried));
+  }
   return learned;
 }
 
@@ -222,12 +206,14 @@ std::string lr_words(double lr) {
 std::string width_words(const std::string& model, const WidthTried& tried) {
   std::vector<std::string> parts;
   for (const RateTried& rate : tried.rates)
-    parts.push_back(fmt::format("{}/{} seeds at lr {}", rate.solved, rate.seeds, lr_words(rate.lr)));
+    parts.push_back(
+        fmt::format("{}/{} seeds at lr {}", rate.solved, rate.seeds, lr_words(rate.lr)));
   std::string line = fmt::format("{}, width {}: {} ({}; best accuracy {:.2f} %", model, tried.width,
                                  tried.solved ? "solved" : "not solved", fmt::join(parts, ", "),
                                  100 * tried.best_accuracy);
   const auto also = [&](Index RateTried::*what, const char* words) {
-    if (const Index count = tried.count(what); count > 0) line += fmt::format("; {} {}", count, words);
+    if (const Index count = tried.count(what); count > 0)
+      line += fmt::format("; {} {}", count, words);
   };
   also(&RateTried::gave_up, "given up early");
   also(&RateTried::diverged, "diverged");

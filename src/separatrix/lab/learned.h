@@ -22,7 +22,7 @@ struct WidthTried {
   Index width = 0, parameters = 0;
   std::optional<Index> state_bits = {};
   bool solved = false;
-  double best_accuracy = 0;            ///< token accuracy of the best trial
+  double best_accuracy = 0;           ///< token accuracy of the best trial
   std::vector<RateTried> rates = {};  ///< ascending
 
   /// Most solved seeds, then the highest mean accuracy, then the smaller rate. There must be one.
@@ -45,11 +45,11 @@ struct LearnedAt {
   double best_accuracy = 0;           ///< token accuracy of the best trial at any width
   std::string budget;  ///< in words: widths, learning rates, seeds, steps; trials that failed
   Index parameters = 0;
-  double lr = 0;                              ///< the best learning rate at that width
-  double success_low = 0, success_high = 1;   ///< seeds_solved / seeds: Wilson's 95 % interval
-  double steps_median = 0;                    ///< to solve, of the seeds_solved; 0 when none did
-  Index steps_min = 0, steps_max = 0;         ///< the same
-  std::vector<WidthTried> tried = {};         ///< every width, ascending
+  double lr = 0;                             ///< the best learning rate at that width
+  double success_low = 0, success_high = 1;  ///< seeds_solved / seeds: Wilson's 95 % interval
+  double steps_median = 0;                   ///< to solve, of the seeds_solved; 0 when none did
+  Index steps_min = 0, steps_max = 0;        ///< the same
+  std::vector<WidthTried> tried = {};        ///< every width, ascending
 };
 Json to_json(const LearnedAt& learned);
 /// The inverse; what is absent or of another kind keeps its default.

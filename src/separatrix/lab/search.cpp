@@ -44,16 +44,17 @@ void check(const SearchConfig& c, const std::string& where) {
   require(c.seeds >= 1, "seeds", "at least 1");
   std::vector<double> lrs = c.lrs;
   std::sort(lrs.begin(), lrs.end());
-  require(!lrs.empty() && lrs.front() > 0 && std::adjacent_find(lrs.begin(), lrs.end()) == lrs.end(),
-          "lrs", "a list of different learning rates above 0");
+  require(
+      !lrs.empty() && lrs.front() > 0 && std::adjacent_find(lrs.begin(), lrs.end()) == lrs.end(),
+      "lrs", "a list of different learning rates above 0");
 }
 
 std::string describe(const SearchConfig& config, const TrainConfig& train) {
   std::vector<std::string> lrs;
   for (const double lr : config.lrs) lrs.push_back(lr_words(lr));
-  std::string words = fmt::format("widths {} to {} by {}; learning rates {}; {} seeds; {} steps",
-                                  config.smallest, config.largest, config.step,
-                                  fmt::join(lrs, ", "), config.seeds, train.steps);
+  std::string words =
+      fmt::format("widths {} to {} by {}; learning rates {}; {} seeds; {} steps", config.smallest,
+                  config.largest, config.step, fmt::join(lrs, ", "), config.seeds, train.steps);
   if (train.give_up_after > 0 && train.give_up_after < train.steps)
     words += fmt::format(", {} if scaled accuracy stays below {:g}", train.give_up_after,
                          train.give_up_below);

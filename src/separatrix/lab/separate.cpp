@@ -119,6 +119,7 @@ SearchSpec search_spec(const SeparateConfig& config, const Budget& budget, const
   TrialSpec base{.task = config.task,
                  .task_config = config.task_config,
                  .length = config.length,
+                 .model = {},
                  .train = training(budget),
                  .task_fingerprint = task.fingerprint()};
   for (const std::string& text : config.models) {

@@ -6,65 +6,23 @@
 
 #include "separatrix/base/names.h"
 #include "separatrix/lab/catalogue.h"
+#include "separatrix/lab/summary.h"
 #include "separatrix/report/text.h"
 
 namespace separatrix {
 namespace {
 
-bool is_pointwise(const LayerSpec& layer) { return same_name(layer.block, "mlp"); }
-
-std::string model_name(const ModelSpec& spec) {
-  std::vector<std::string> blocks;
-  for (const LayerSpec& layer : spec.layers)
-    if (!is_pointwise(layer) && !contains_name(blocks, layer.block)) blocks.push_back(layer.block);
-  if (blocks.empty()) return "mlp";
-  if (blocks.size() == 1 && same_name(blocks[0], "attention")) return "transformer";
-  std::string name;
-  for (const std::string& block : blocks) name += (name.empty() ? "" : "+") + dashed(block);
-  return name;
-}
-
-/// What the trial recorded, else what its spec says; a spec that this version cannot read has none.
-std::optional<Index> bits_of(const StoredTrial& trial, const Registry<Block>& blocks) {
-  if (const Json& bits = member_at(trial.result, "state_bits"); bits.is_number())
-    return Index(bits.get<double>());
-  try {
-    return state_bits(trial.spec.model, blocks);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-std::optional<CurvePoint> last_point(const StoredTrial& trial) {
-  std::optional<CurvePoint> last;
-  if (!trial.curve.empty()) last = trial.curve.back();
-  if (!member_at(trial.result, "token_accuracy").is_number()) return last;
-  const CurvePoint before = last.value_or(CurvePoint{});
-  const Json& result = trial.result;
-  return CurvePoint{.step = Index(number_at(result, "step", double(before.step))),
-                    .train_loss = number_at(result, "train_loss", before.train_loss),
-                    .token_accuracy = number_at(result, "token_accuracy", 0),
-                    .sequence_accuracy = number_at(result, "sequence_accuracy", 0),
-                    .lr = number_at(result, "lr", before.lr)};
-}
-
-std::string outcome_of(const StoredTrial& trial) {
-  if (trial.status != TrialStatus::done) return to_string(trial.status);
-  std::string outcome = text_at(trial.result, "outcome");
-  if (!outcome.empty()) return outcome;
-  return member_at(trial.result, "solved") == true ? "solved" : "unsolved";
-}
-
 ReportTrial read_trial(StoredTrial stored, const Registry<Block>& blocks) {
   ReportTrial trial;
-  const ModelSpec& model = stored.spec.model;
-  trial.model = model_name(model);
-  trial.width = model.d_model;
-  for (const LayerSpec& layer : model.layers) trial.layers += is_pointwise(layer) ? 0 : 1;
-  trial.state_bits = bits_of(stored, blocks);
-  trial.outcome = outcome_of(stored);
-  trial.last = last_point(stored);
-  trial.seconds = number_at(stored.result, "seconds", 0);
+  const ModelShape shape = model_shape(stored.spec.model);
+  const TrialFacts facts = trial_facts(stored);
+  trial.model = shape.name;
+  trial.layers = shape.layers;
+  trial.width = stored.spec.model.d_model;
+  trial.state_bits = trial_state_bits(stored, blocks);
+  trial.outcome = facts.outcome;
+  trial.last = facts.last;
+  trial.seconds = facts.seconds;
   trial.stored = std::move(stored);
   return trial;
 }

@@ -13,9 +13,9 @@ namespace separatrix {
 /// One trial with what the charts and tables ask of it worked out.
 struct ReportTrial {
   StoredTrial stored;
-  std::string model;  ///< "transformer" (attention), "lstm", or the blocks joined by '+'
-  Index layers = 0;   ///< not counting the pointwise blocks
-  Index width = 0;    ///< d_model
+  std::string model;                ///< model_shape().name
+  Index layers = 0;                 ///< model_shape().layers
+  Index width = 0;                  ///< d_model
   std::optional<Index> state_bits;  ///< nullopt: keeps all positions, so the state is no number
   std::string outcome;              ///< "solved", "unsolved", "diverged", or the trial's status
   std::optional<CurvePoint> last;   ///< the final evaluation, or the last one recorded

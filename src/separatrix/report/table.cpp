@@ -14,9 +14,9 @@ namespace {
 
 using Line = std::array<std::string, 4>;
 
-/// "transformer: ..." unless the row is already called after the model.
+/// "transformer: ..." unless the row is already called after the model, and has no other.
 std::string learned_line(const SeparationRow& row, const LearnedAt& learned) {
-  const bool named = row.label.rfind(learned.model, 0) == 0;
+  const bool named = row.label.rfind(learned.model, 0) == 0 && row.learned_at.size() == 1;
   return (named ? "" : learned.model + ": ") + learned_text(learned);
 }
 
@@ -89,9 +89,23 @@ std::string learned_text(const LearnedAt& learned) {
   if (learned.solved) {
     std::string lr = format_lr(learned.lr_min);
     if (learned.lr_max != learned.lr_min) lr += ".." + format_lr(learned.lr_max);
-    return fmt::format("{}, {}/{} seeds, lr {}", size, learned.seeds_solved, learned.seeds, lr);
+    std::string text = fmt::format("{}, {}/{} seeds", size, learned.seeds_solved, learned.seeds);
+    if (!learned.tried.empty()) text += fmt::format(" ({})", success_text(learned));
+    text += ", lr " + lr;
+    if (learned.steps_median > 0) text += fmt::format(", {:g} steps", learned.steps_median);
+    return text;
   }
-  return fmt::format("not solved up to {}, best {}", size, format_percent(learned.best_accuracy));
+  std::string text =
+      fmt::format("not solved up to {}, best {}", size, format_percent(learned.best_accuracy));
+  Index most = 0;  // else "not solved, best 100 %" would look like a mistake
+  for (const WidthTried& tried : learned.tried)
+    if (!tried.rates.empty()) most = std::max(most, tried.best().solved);
+  if (most > 0) text += fmt::format(", at most {}/{} seeds", most, learned.seeds);
+  return text;
+}
+
+std::string success_text(const LearnedAt& learned) {
+  return fmt::format("{:.0f}..{:.0f} %", 100 * learned.success_low, 100 * learned.success_high);
 }
 
 std::string criterion_text(const TrainConfig& criterion) {

@@ -100,22 +100,4 @@ std::string dashed(std::string name) {
   return name;
 }
 
-const Json& member_at(const Json& json, const char* key) {
-  static const Json kNothing;
-  if (!json.is_object()) return kNothing;
-  const auto it = json.find(key);
-  return it == json.end() ? kNothing : *it;
-}
-
-std::string text_at(const Json& json, const char* key) {
-  const Json& value = member_at(json, key);
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_null() ? std::string() : value.dump();
-}
-
-double number_at(const Json& json, const char* key, double otherwise) {
-  const Json& value = member_at(json, key);
-  return value.is_number() ? value.get<double>() : otherwise;
-}
-
 }  // namespace separatrix

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "separatrix/base/fields.h"
+#include "separatrix/base/json.h"
 
 namespace separatrix {
 
@@ -25,11 +25,5 @@ std::string format_count(Index n);            ///< 8192 -> "8192", 20000 -> "20 
 
 /// The spelling users type: "index_lookup" -> "index-lookup".
 std::string dashed(std::string name);
-
-// Lenient reading: a store written by another version may lack a field or hold null.
-std::string text_at(const Json& json, const char* key);
-double number_at(const Json& json, const char* key, double otherwise);
-/// Null when `json` is no object or lacks the key.
-const Json& member_at(const Json& json, const char* key);
 
 }  // namespace separatrix
