@@ -55,6 +55,7 @@ TEST(ModelText, ErrorsNameTheNearest) {
   EXPECT_NE(hint("mamba:layers=two"), "accepted");
   EXPECT_NE(hint("mamba:layers=2.5"), "accepted");
   EXPECT_NE(hint(""), "accepted");
+  EXPECT_THAT(hint("mlp"), testing::HasSubstr("attention+mlp"));  // of "attention,mlp", split
   EXPECT_NE(hint("lstm:heads=2"), "accepted");
 }
 

@@ -186,8 +186,7 @@ TEST(ThresholdSearch, SaysUpToWhereItWasNotSolved) {
   EXPECT_EQ(learned.seeds_solved, 1);  // of three: short of two thirds
   EXPECT_EQ(learned.best_accuracy, 1.0);
   EXPECT_EQ(learned.lr_max, 0);
-  EXPECT_EQ(learned.budget,
-            "widths 8 to 64 by 8; learning rates 3e-3, 1e-3; 3 seeds; 100 steps");
+  EXPECT_EQ(learned.budget, "widths 8 to 64 by 8; learning rates 3e-3, 1e-3; 3 seeds; 100 steps");
 }
 
 TEST(ThresholdSearch, TheFractionDecides) {

@@ -45,8 +45,7 @@ TEST(Train, AHopelessRunEndsAtTheFirstEvaluationAfterTheStep) {
   EXPECT_EQ(result.outcome, Outcome::unsolved);
   EXPECT_EQ(result.last.step, 40);
   ASSERT_EQ(result.curve.size(), 2U);  // up to there the same run
-  for (std::size_t i = 0; i < 2; ++i)
-    EXPECT_EQ(to_json(result.curve[i]), to_json(whole.curve[i]));
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(to_json(result.curve[i]), to_json(whole.curve[i]));
   EXPECT_EQ(result.metrics.size(), 1U);
 }
 

@@ -148,9 +148,9 @@ void add_train(Command command, Session& session) {
         json, fmt::format("{} after {} steps: token accuracy {:.4f} on {} inputs never trained "
                           "on, loss {:.4f} nats, {}, {:.0f} tokens/s\n",
                           result.gave_up ? "given up as hopeless" : to_string(result.outcome),
-                          result.last.step, result.last.token_accuracy,
-                          spec.train.final_examples, result.last.train_loss,
-                          spell_seconds(result.seconds), result.tokens_per_second));
+                          result.last.step, result.last.token_accuracy, spec.train.final_examples,
+                          result.last.train_loss, spell_seconds(result.seconds),
+                          result.tokens_per_second));
   });
 }
 

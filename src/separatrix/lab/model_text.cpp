@@ -33,8 +33,12 @@ std::string family_name(const std::string& word, const Registry<Block>& blocks) 
   const std::vector<std::string> names = blocks.names();
   std::string name = word;
   std::replace(name.begin(), name.end(), '+', ',');
-  const bool one_block = !contains_name(families, word) && contains_name(names, word);
-  if (one_block) name += ',';
+  if (!contains_name(families, word) && contains_name(names, word)) {
+    if (blocks.make(word)->mixing() == Mixing::pointwise)
+      throw Error(ErrorKind::spec, "the block '" + word + "' alone sees one token only", word,
+                  "join the blocks of a layer by +: attention+" + word);
+    name += ',';  // a layer of one block
+  }
   const ModelFamily family = find_model_family(name, blocks);
   if (name.find(',') == std::string::npos) return family.name;
   std::string canonical;

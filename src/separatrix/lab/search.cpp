@@ -1,12 +1,15 @@
 #include "separatrix/lab/search.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "separatrix/lab/pool.h"
 #include "separatrix/nn/model.h"
 
 namespace separatrix {
@@ -161,6 +164,18 @@ void ThresholdSearch::advance(Store& store, const std::function<void(const std::
 bool ThresholdSearch::finished() const {
   return std::all_of(states_.begin(), states_.end(),
                      [](const State& state) { return !state.width; });
+}
+
+void run_search(ThresholdSearch& search, const std::string& store_path, const Catalogue& catalogue,
+                const RunOptions& options, const std::function<void(const std::string&)>& say) {
+  const auto stopped = [&] { return options.stop != nullptr && options.stop->load(); };
+  for (bool waiting = false; !stopped(); waiting = true) {
+    run_queue(store_path, search.experiment(), catalogue, options,
+              [&](Store& store) { search.advance(store, say); });
+    if (search.finished() || stopped()) return;
+    if (!waiting) say("waiting for trials that another process is running");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
 }
 
 }  // namespace separatrix

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "separatrix/lab/catalogue.h"
 #include "separatrix/lab/learned.h"
+#include "separatrix/lab/runner.h"
 
 namespace separatrix {
 
@@ -81,6 +81,7 @@ class ThresholdSearch {
   /// one line per width decided, and why trials failed; those count as unsolved.
   void advance(Store& store, const std::function<void(const std::string&)>& say);
   bool finished() const;
+  const std::string& experiment() const { return experiment_; }
 
   const std::vector<LearnedAt>& learned() const { return learned_; }  ///< one per spec.models
 
@@ -101,5 +102,10 @@ class ThresholdSearch {
   std::vector<State> states_;       ///< one per spec.models
   std::vector<LearnedAt> learned_;  ///< the same
 };
+
+/// Trains until the search has its answers or options.stop is set. Trials that another process is
+/// at are waited for. Throws as run_queue does.
+void run_search(ThresholdSearch& search, const std::string& store_path, const Catalogue& catalogue,
+                const RunOptions& options, const std::function<void(const std::string&)>& say);
 
 }  // namespace separatrix

@@ -1,8 +1,6 @@
 #include "separatrix/lab/separate.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -10,7 +8,6 @@
 #include "separatrix/lab/evidence.h"
 #include "separatrix/lab/machine.h"
 #include "separatrix/lab/model_text.h"
-#include "separatrix/lab/pool.h"
 #include "separatrix/lab/search.h"
 
 namespace separatrix {
@@ -78,6 +75,14 @@ std::string why_no_bound(const std::string& label) {
   return "no unconditional bound is known for more than one layer";
 }
 
+std::string why_no_construction(const std::string& label, const Evidence& evidence) {
+  for (Index layers = 1; label.starts_with("transformer ") && transformer_row(layers) != label;
+       ++layers)
+    if (evidence.constructions.contains(transformer_row(layers)))
+      return layers == 1 ? "one layer is enough" : fmt::format("{} layers are enough", layers);
+  return "no construction of this kind is known for these parameters";
+}
+
 std::vector<SeparationRow> make_rows(const Evidence& evidence, const Learned& learned) {
   std::vector<std::string> labels = {kRecurrentRow, transformer_row(1), transformer_row(2)};
   const auto add_label = [&](const std::string& label) {
@@ -100,10 +105,7 @@ std::vector<SeparationRow> make_rows(const Evidence& evidence, const Learned& le
     if (built != evidence.constructions.end())
       row.certified_at = built->second;
     else
-      row.no_construction =
-          label == transformer_row(2) && evidence.constructions.contains(transformer_row(1))
-              ? "one layer is enough"
-              : "no construction of this kind is known for these parameters";
+      row.no_construction = why_no_construction(label, evidence);
     for (const auto& [of, at] : learned)
       if (of == label) row.learned_at.push_back(at);
     rows.push_back(std::move(row));
@@ -134,21 +136,6 @@ SearchSpec search_spec(const SeparateConfig& config, const Budget& budget, const
     spec.models.push_back({.label = text, .trial = trial, .multiple_of = named.options.heads});
   }
   return spec;
-}
-
-bool stopped(const RunOptions& options) { return options.stop != nullptr && options.stop->load(); }
-
-/// Trains until the search has its answers. Trials that another process is at are waited for.
-void run_search(ThresholdSearch& search, const std::string& store_path,
-                const std::string& experiment, const Catalogue& catalogue,
-                const RunOptions& options, const std::function<void(const std::string&)>& say) {
-  for (bool waiting = false; !stopped(options); waiting = true) {
-    run_queue(store_path, experiment, catalogue, options,
-              [&](Store& store) { search.advance(store, say); });
-    if (search.finished() || stopped(options)) return;
-    if (!waiting) say("waiting for trials that another process is running");
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-  }
 }
 
 }  // namespace
@@ -190,7 +177,7 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
   store.retry_failed(result.experiment);
   const Evidence evidence =
       gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
-  run_search(search, config.store, result.experiment, catalogue, options, say);
+  run_search(search, config.store, catalogue, options, say);
 
   Learned learned;
   for (std::size_t i = 0; i < spec.models.size(); ++i) {
