@@ -114,7 +114,7 @@ TEST(Separate, EveryModelStandsInTheRowOfItsKind) {
                       {"transformer:layers=2", "transformer 2 layers"},
                       {"lstm", "recurrent state"},
                       {"lstm+attention", "attention and state"},
-                      {"transformer:layers=3:heads=2", "transformer 3 layers"}}));
+                      {"transformer:heads=2:layers=3", "transformer 3 layers"}}));
   for (const SeparationRow& row : result.rows) {
     if (row.label == "transformer 3 layers") {
       EXPECT_EQ(row.no_construction, "one layer is enough");

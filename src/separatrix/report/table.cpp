@@ -20,19 +20,36 @@ std::string learned_line(const SeparationRow& row, const LearnedAt& learned) {
   return (named ? "" : learned.model + ": ") + learned_text(learned);
 }
 
-/// A search that ended at its budget says so, and the budget, on a line of its own.
 std::vector<Line> table_lines(const SeparationRow& row) {
   std::vector<Line> lines;
-  for (const LearnedAt& learned : row.learned_at) {
+  for (const LearnedAt& learned : row.learned_at)
     lines.push_back({"", "", "", learned_line(row, learned)});
-    if (!learned.solved && !learned.budget.empty())
-      lines.push_back({"", "", "", "  (budget: " + learned.budget + ")"});
-  }
   if (lines.empty()) lines.push_back({"", "", "", "-"});
   lines[0][0] = row.label;
   lines[0][1] = impossible_text(row.impossible_below);
   lines[0][2] = certified_text(row.certified_at);
   return lines;
+}
+
+/// Below the table, each budget at which a search ended without an answer, with its models where
+/// there are several: "(budget of lstm, gru: ...)".
+std::string budget_lines(const std::vector<SeparationRow>& rows) {
+  std::vector<std::pair<std::string, std::string>> budgets;  // and whose
+  for (const SeparationRow& row : rows)
+    for (const LearnedAt& learned : row.learned_at) {
+      if (learned.solved || learned.budget.empty()) continue;
+      const auto same = std::find_if(budgets.begin(), budgets.end(), [&](const auto& each) {
+        return each.first == learned.budget;
+      });
+      if (same == budgets.end())
+        budgets.emplace_back(learned.budget, learned.model);
+      else
+        same->second += ", " + learned.model;
+    }
+  std::string out;
+  for (const auto& [budget, models] : budgets)
+    out += "(budget" + (budgets.size() > 1 ? " of " + models : "") + ": " + budget + ")\n";
+  return out;
 }
 
 std::string joined(const std::vector<Line>& lines) {
@@ -126,8 +143,8 @@ std::string separation_table(const Separation& separation,
        criterion ? "learned at (" + criterion_text(*criterion) + ")" : "learned at"}};
   for (const SeparationRow& row : separation.rows)
     for (Line& line : table_lines(row)) lines.push_back(std::move(line));
-  std::string out =
-      task_title(separation.task) + ": " + separation.description + ".\n\n" + joined(lines);
+  std::string out = task_title(separation.task) + ": " + separation.description + ".\n\n" +
+                    joined(lines) + budget_lines(separation.rows);
   if (separation.interrupted) out += "(interrupted: the same command goes on where it stopped)\n";
   return out;
 }
