@@ -238,6 +238,22 @@ TEST(ThresholdSearch, InterruptedAnywhereItEndsTheSame) {
   EXPECT_EQ(store.trials("x").size(), 6u * fake.widths.size()) << "nothing is trained in vain";
 }
 
+TEST(ThresholdSearch, ItsCostIsThatOfTheLongestWay) {
+  Fake fake([](const TrialSpec&) { return unsolved(0.1); });
+  const Catalogue catalogue = Catalogue::builtin();
+  CostEstimate estimate(catalogue, 0);
+  SearchSpec spec = fake.spec();
+  const SearchCost one = most_cost(spec, estimate);
+  EXPECT_EQ(one.trials, 6 * 6);  // widths 8, 16, 32, 64, 48, 56
+  EXPECT_EQ(one.seconds, 0);     // no time was given to measure any
+  double operations = 0;
+  for (const Index width : {8, 16, 32, 64, 48, 56})
+    operations += 6 * estimate.operations(spec.models[0].trial(width));
+  EXPECT_NEAR(one.operations, operations, 1e-6 * operations);
+  spec.models.push_back(spec.models[0]);
+  EXPECT_EQ(most_cost(spec, estimate).trials, 2 * one.trials);
+}
+
 TEST(ThresholdSearch, KeepsToTheHeads) {
   Fake fake([](const TrialSpec&) { return unsolved(0.1); });
   const Catalogue catalogue = Catalogue::builtin();

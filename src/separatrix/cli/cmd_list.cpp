@@ -5,6 +5,7 @@
 
 #include "separatrix/cli/session.h"
 #include "separatrix/lab/models.h"
+#include "separatrix/lab/recipes.h"
 
 namespace separatrix {
 namespace {
@@ -31,6 +32,9 @@ std::vector<Listed> everything(const Catalogue& catalogue) {
   append(all, catalogue.constructions);
   append(all, catalogue.certificates);
   append(all, catalogue.attacks);
+  for (const Recipe& recipe : recipes())
+    all.push_back(
+        {recipe.name, "recipe", find_recipe(recipe.name).json.value("title", ""), Json::array()});
   return all;
 }
 
@@ -54,13 +58,15 @@ void add_list(Command command, Session& session) {
     std::string kind;
   };
   auto o = std::make_shared<Options>();
-  command.argument(
-      "KIND", o->kind,
-      "tasks, models, blocks, bounds, codes, constructions, certificates, attacks; default: all",
-      false);
+  command.argument("KIND", o->kind,
+                   "tasks, models, blocks, bounds, codes, constructions, certificates, attacks, "
+                   "recipes; default: "
+                   "all",
+                   false);
   command.run([o, &session] {
-    const std::vector<std::string> kinds = {"tasks", "models",        "blocks",       "bounds",
-                                            "codes", "constructions", "certificates", "attacks"};
+    const std::vector<std::string> kinds = {"tasks",        "models",  "blocks",
+                                            "bounds",       "codes",   "constructions",
+                                            "certificates", "attacks", "recipes"};
     if (!o->kind.empty() && !contains_name(kinds, o->kind))
       throw Error(ErrorKind::usage, "unknown kind '" + o->kind + "'", "list",
                   did_you_mean(o->kind, kinds));

@@ -8,6 +8,7 @@
 #include "separatrix/cli/model_arguments.h"
 #include "separatrix/cli/progress.h"
 #include "separatrix/cli/session.h"
+#include "separatrix/lab/read_trial.h"
 #include "separatrix/train/trainer.h"
 
 namespace separatrix {
@@ -23,33 +24,14 @@ struct TrainOptions {
   bool resume = false;
 };
 
-/// {task, task_config, length, model, train, seed} from YAML, the model by family or in full.
-TrialSpec read_trial(const std::string& path, const Session& session) {
-  return with_lines(load_yaml(path), [&](Json json, const std::string& where) {
-    if (!json.is_object() || !json.contains("task") || !json.contains("length") ||
-        !json.contains("model"))
-      throw Error(ErrorKind::spec, "a trial needs task, length and model", where,
-                  "see docs/tutorial.md");
-    const Json model = json.at("model");
-    json.erase("model");
-    TrialSpec spec = read_trial_spec(json, where);
-    const auto& entry = session.catalogue.tasks.find(spec.task, where + "/task");
-    spec.task = entry.name;
-    spec.task_config = entry.resolve(spec.task_config, where + "/task_config");
-    const auto task = session.catalogue.tasks.make(spec.task, spec.task_config, where);
-    task->check_length(spec.length);
-    spec.task_fingerprint = task->fingerprint();
-    spec.model = read_model(model, session, task->info(spec.length), where + "/model");
-    return spec;
-  });
-}
-
 TrialSpec make_trial(const TrainOptions& o, const Session& session) {
   if (!o.config.empty()) {
     if (o.task.given())
       throw Error(ErrorKind::usage, "--config already names the task", "TASK",
                   "give either --config or TASK with flags");
-    return read_trial(o.config, session);
+    return with_lines(load_yaml(o.config), [&](const Json& json, const std::string& where) {
+      return read_trial(json, session.catalogue, where);
+    });
   }
   if (!o.task.given())
     throw Error(ErrorKind::usage, "TASK is required", "separatrix train",

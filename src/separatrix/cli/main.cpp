@@ -30,6 +30,10 @@ struct CommandEntry {
 constexpr CommandEntry kCommands[] = {
     {"separate", "The main job: bound, construct, certify, train, report, side by side",
      "separatrix separate index-lookup --length 20 --budget quick", add_separate},
+    {"run", "Train an experiment file's trials, whatever the store does not hold yet",
+     "separatrix run experiments/parity-eigenvalues.yaml --dry-run", add_run},
+    {"recipe", "A published experiment, its values beside ours",
+     "separatrix recipe paper-figure-2-index-lookup --budget quick", add_recipe},
     {"bound", "Every lower bound that applies, with its witness",
      "separatrix bound index-lookup --length 20 --check", add_bound},
     {"codes", "Address codes: width, leak, temperature and what each number format holds",

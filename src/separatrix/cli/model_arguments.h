@@ -23,8 +23,4 @@ class ModelArguments {
   Parameters parameters_;
 };
 
-/// The same from the "model" part of a YAML file: {family: lstm, d_model: 32} or a ModelSpec.
-ModelSpec read_model(const Json& json, const Session& session, const TaskInfo& info,
-                     const std::string& where);
-
 }  // namespace separatrix

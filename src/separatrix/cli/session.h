@@ -85,6 +85,8 @@ void add_evaluate(Command command, Session& session);
 void add_predict(Command command, Session& session);
 void add_explain(Command command, Session& session);
 void add_refute(Command command, Session& session);
+void add_run(Command command, Session& session);
+void add_recipe(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);
 void add_bench_train_step(Command command, Session& session);

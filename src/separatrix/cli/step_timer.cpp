@@ -2,53 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 
 #include "separatrix/kernels/kernels.h"
-#include "separatrix/train/optimizer.h"
-#include "separatrix/train/shards.h"
 
 namespace separatrix {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
-StepTime time_step(const ModelSpec& spec, const Registry<Block>& blocks, const Batch& batch,
-                   const StepTiming& timing) {
-  Weights weights = initialize(spec, blocks, 0);
-  std::vector<float> m(weights.values.size()), v(weights.values.size());
-  ShardedGradient gradient(spec, blocks, timing.threads, int(timing.threads));
-  const TrainConfig config{.lr = 1e-5};
-  Index step = 0;
-  const auto one_step = [&] {
-    gradient.compute(weights.values, batch);
-    optimizer_step(config, step++, {weights.values, m, v, gradient.gradient()});
-  };
-  one_step();
-  constexpr double kRepetition = 0.05;  // seconds
-  const auto inner = Index(std::max(1.0, kRepetition / std::max(seconds_of(one_step), 1e-6)));
-  std::vector<double> ms;
-  const auto stopped = [&] { return timing.stop != nullptr && *timing.stop && !ms.empty(); };
-  for (Index r = 0; r < timing.repetitions && !stopped(); ++r)
-    ms.push_back(1e3 / double(inner) * seconds_of([&] {
-                   for (Index i = 0; i < inner; ++i) one_step();
-                 }));
-  std::sort(ms.begin(), ms.end());
-  const double median = ms[ms.size() / 2];
-  return {.ms = median,
-          .ms_min = ms.front(),
-          .ms_max = ms.back(),
-          .repetitions = Index(ms.size()),
-          .gflops = training_flops(spec, blocks, batch) / median * 1e-6};
-}
 
 void check_positive(Index value, const char* flag) {
   if (value < 1) throw Error(ErrorKind::usage, "must be at least 1", flag);
@@ -65,10 +22,10 @@ double measure_peak() {
   std::vector<float> a(kSize * kSize, 1.0f), b(kSize * kSize, 1.0f), c(kSize * kSize);
   double best = 0;
   for (int i = 0; i < 40; ++i) {
-    const double seconds = seconds_of([&] {
-      gemm({.M = kSize, .N = kSize, .K = kSize}, a.data(), kSize, b.data(), kSize, c.data(), kSize);
-    });
-    best = std::max(best, kFlops / seconds * 1e-9);
+    const auto start = std::chrono::steady_clock::now();
+    gemm({.M = kSize, .N = kSize, .K = kSize}, a.data(), kSize, b.data(), kSize, c.data(), kSize);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    best = std::max(best, kFlops / elapsed.count() * 1e-9);
   }
   return best;
 }

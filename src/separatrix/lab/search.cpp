@@ -166,6 +166,24 @@ bool ThresholdSearch::finished() const {
                      [](const State& state) { return !state.width; });
 }
 
+SearchCost most_cost(const SearchSpec& spec, CostEstimate& estimate) {
+  SearchCost cost;
+  const Index each = Index(spec.config.lrs.size()) * spec.config.seeds;
+  for (const SearchModel& model : spec.models) {
+    // Solved at the largest width only: all that doubling tries, and all between the last two.
+    const WidthRange range = width_range(spec.config, model);
+    std::map<Index, bool> solved;
+    while (const std::optional<Index> width = next_width(range, solved)) {
+      const TrialSpec trial = model.trial(*width);
+      cost.trials += each;
+      cost.operations += double(each) * estimate.operations(trial);
+      cost.seconds += double(each) * estimate.seconds(trial);
+      solved[*width] = *width == range.largest;
+    }
+  }
+  return cost;
+}
+
 void run_search(ThresholdSearch& search, const std::string& store_path, const Catalogue& catalogue,
                 const RunOptions& options, const std::function<void(const std::string&)>& say) {
   const auto stopped = [&] { return options.stop != nullptr && options.stop->load(); };

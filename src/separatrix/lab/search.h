@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "separatrix/lab/cost.h"
 #include "separatrix/lab/learned.h"
 #include "separatrix/lab/runner.h"
 
@@ -102,6 +103,14 @@ class ThresholdSearch {
   std::vector<State> states_;       ///< one per spec.models
   std::vector<LearnedAt> learned_;  ///< the same
 };
+
+/// What a search costs when no trial ends before its last step and every answer is the dearest.
+struct SearchCost {
+  Index trials = 0;
+  double operations = 0;
+  double seconds = 0;  ///< on one idle core of this machine; 0 when nothing was timed
+};
+SearchCost most_cost(const SearchSpec& spec, CostEstimate& estimate);
 
 /// Trains until the search has its answers or options.stop is set. Trials that another process is
 /// at are waited for. Throws as run_queue does.

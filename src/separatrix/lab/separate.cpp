@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "separatrix/base/hash.h"
+#include "separatrix/lab/cost.h"
 #include "separatrix/lab/evidence.h"
 #include "separatrix/lab/machine.h"
 #include "separatrix/lab/model_text.h"
@@ -138,6 +139,18 @@ SearchSpec search_spec(const SeparateConfig& config, const Budget& budget, const
   return spec;
 }
 
+/// So that nobody waits for an hour who expected a minute.
+std::string cost_words(const SearchSpec& spec, const Catalogue& catalogue, int threads) {
+  constexpr double kSecondsToTime = 0.5;
+  CostEstimate estimate(catalogue, kSecondsToTime);
+  const SearchCost cost = most_cost(spec, estimate);
+  const double minutes = cost.seconds / double(threads) / 60;
+  return fmt::format(
+      "training: at most {} trials of {:.1e} operations in all; about {} minutes on {} idle "
+      "cores if none is solved or given up before its last step",
+      cost.trials, cost.operations, minutes < 1 ? "1" : fmt::format("{:.0f}", minutes), threads);
+}
+
 }  // namespace
 
 Json to_json(const SeparationRow& row) {
@@ -177,6 +190,8 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
   store.retry_failed(result.experiment);
   const Evidence evidence =
       gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
+  if (store.counts(result.experiment).empty() && !config.models.empty())
+    say(cost_words(spec, catalogue, options.threads));
   run_search(search, config.store, catalogue, options, say);
 
   Learned learned;

@@ -36,6 +36,10 @@ void Statement::bind_one(int position, std::int64_t number) {
   check(sqlite3_bind_int64(statement_, position, number));
 }
 
+void Statement::bind_one(int position, double number) {
+  check(sqlite3_bind_double(statement_, position, number));
+}
+
 bool Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
@@ -61,6 +65,8 @@ std::string Statement::text(int column) const {
 std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
+
+double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
 
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
@@ -125,6 +131,11 @@ void Database::fail(int code) const {
     case SQLITE_CANTOPEN:
       throw Error(ErrorKind::io, "cannot open the store: " + reason, path_,
                   "check the path and that you may write to its folder");
+    case SQLITE_ERROR:
+      if (reason.starts_with("no such "))
+        throw Error(ErrorKind::io, "the store is incomplete: " + reason, path_,
+                    "restore it from a copy, or start a new store");
+      [[fallthrough]];
     default:
       throw Error(ErrorKind::io, "the store cannot be used: " + reason, path_,
                   "check the disk; everything recorded so far is safe");

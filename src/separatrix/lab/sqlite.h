@@ -35,12 +35,14 @@ class Statement {
   void run();   ///< steps to the end
   std::string text(int column) const;
   std::int64_t integer(int column) const;
+  double real(int column) const;
   bool is_null(int column) const;
 
  private:
   void rewind();
   void bind_one(int position, std::string_view text);
   void bind_one(int position, std::int64_t number);
+  void bind_one(int position, double number);
   void check(int code);
 
   Database* database_;

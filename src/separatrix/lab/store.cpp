@@ -3,10 +3,10 @@
 #include <array>
 #include <cassert>
 #include <chrono>
-#include <thread>
 
 #include "separatrix/lab/machine.h"
 #include "separatrix/lab/sqlite.h"
+#include "separatrix/lab/store_schema.h"
 
 namespace separatrix {
 namespace {
@@ -15,77 +15,12 @@ using sqlite::Database;
 using sqlite::Statement;
 using sqlite::Transaction;
 
-/// Marks a file as ours ("SpTx"), so that another program's database is never written to.
-constexpr std::int64_t kApplicationId = 0x53705478;
-
-/// Migration i takes a store from version i to i + 1. Append only: old stores exist.
-constexpr const char* kSchema =
-#include "separatrix/lab/schema.sql.inc"
-    ;
-constexpr std::array kMigrations = {kSchema};
-constexpr auto kVersion = std::int64_t(kMigrations.size());
-
 constexpr std::array kStatuses = {TrialStatus::pending, TrialStatus::running, TrialStatus::done,
                                   TrialStatus::diverged, TrialStatus::failed};
-
-TrialStatus read_status(const std::string& text) {
-  for (TrialStatus status : kStatuses)
-    if (to_string(status) == text) return status;
-  throw Error(ErrorKind::io, "the store holds the unknown status '" + text + "'");
-}
 
 std::int64_t system_seconds() {
   using std::chrono::duration_cast, std::chrono::seconds, std::chrono::system_clock;
   return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-}
-
-/// Throws unless the file is empty or a store that this code can read.
-void check_identity(Database& db) {
-  const std::int64_t version = db.number("PRAGMA user_version").value_or(0);
-  const bool empty = db.number("SELECT count(*) FROM sqlite_master").value_or(0) == 0;
-  // Last, because another process may be making the store right now, in one transaction: whatever
-  // of it the lines above have seen, this one then sees the mark.
-  const std::int64_t application = db.number("PRAGMA application_id").value_or(0);
-  if (application != kApplicationId && !(application == 0 && version == 0 && empty))
-    throw Error(ErrorKind::io, "not a store (another program's database)", db.path(),
-                "name another file, or one that does not exist yet");
-  if (version > kVersion)
-    throw Error(ErrorKind::io,
-                "the store has version " + std::to_string(version) +
-                    ", and this program reads up to " + std::to_string(kVersion),
-                db.path(), "use the newer program that wrote it, or another store");
-  if (db.read_only())
-    throw Error(ErrorKind::io, "the store is read-only", db.path(),
-                "choose a file and folder you may write to");
-}
-
-/// Creates the tables or brings an older store up to date, in one transaction: a process killed
-/// here, or two at once, leave the old version or the new one.
-void migrate(Database& db) {
-  if (db.number("PRAGMA user_version") == kVersion) return;
-  Transaction transaction(db);
-  check_identity(db);  // again: another process may have been faster
-  const std::int64_t from = db.number("PRAGMA user_version").value_or(0);
-  for (std::int64_t version = from; version < kVersion; ++version)
-    db.execute(kMigrations[std::size_t(version)]);
-  db.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
-  db.execute("PRAGMA user_version = " + std::to_string(kVersion));
-  transaction.commit();
-}
-
-/// Readers never wait for the writer in this mode. Entering it needs the file for a moment, and
-/// SQLite does not wait for that by itself.
-void enter_wal(Database& db, int busy_ms) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_ms);
-  for (;;) {
-    try {
-      db.execute("PRAGMA journal_mode = WAL");
-      return;
-    } catch (const Error&) {
-      if (std::chrono::steady_clock::now() >= deadline) throw;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
 }
 
 }  // namespace
@@ -106,6 +41,12 @@ std::string to_string(TrialStatus status) {
   return {};
 }
 
+TrialStatus read_trial_status(const std::string& text) {
+  for (TrialStatus status : kStatuses)
+    if (to_string(status) == text) return status;
+  throw Error(ErrorKind::io, "the store holds the unknown status '" + text + "'");
+}
+
 struct Store::Connection {
   Database db;
   StoreOptions options;
@@ -114,12 +55,7 @@ struct Store::Connection {
   Connection(const std::string& path, StoreOptions given)
       : db(path, given.busy_ms), options(std::move(given)) {
     if (!options.now_seconds) options.now_seconds = system_seconds;
-    check_identity(db);
-    enter_wal(db, options.busy_ms);
-    // WAL with NORMAL: whole at every moment; a power cut may undo the last few transactions,
-    // which training again from the checkpoint restores bit for bit.
-    db.execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
-    migrate(db);
+    open_schema(db, options.busy_ms);
   }
 
   std::int64_t now() const { return options.now_seconds(); }
@@ -134,18 +70,19 @@ struct Store::Connection {
     return find.integer(0);
   }
 
-  /// Takes the first trial of the experiment that nobody works on; {id, spec}.
+  /// Takes the longest trial of the experiment's shard that nobody works on; {id, spec}.
   std::optional<std::pair<std::string, std::string>> take(const std::string& experiment,
-                                                          const std::string& worker) {
+                                                          const std::string& worker, Shard shard) {
     const std::int64_t time = now();
     Statement claim(db, R"(
         UPDATE trials SET status = 'running', worker = ?2, heartbeat = ?3
         WHERE id = (SELECT t.id FROM members m JOIN trials t ON t.id = m.trial
                     WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
                       AND (t.status = 'pending' OR (t.status = 'running' AND t.heartbeat < ?4))
-                    ORDER BY m.position LIMIT 1)
+                      AND m.position % ?6 = ?5 - 1
+                    ORDER BY t.cost DESC, m.position LIMIT 1)
         RETURNING id, spec)");
-    claim.bind(experiment, worker, time, time - options.expiry_seconds);
+    claim.bind(experiment, worker, time, time - options.expiry_seconds, shard.index, shard.count);
     if (!claim.step()) return std::nullopt;
     std::pair<std::string, std::string> taken{claim.text(0), claim.text(1)};
     claim.run();
@@ -180,26 +117,34 @@ Store::Store(const std::string& path, StoreOptions options)
 
 Store::~Store() = default;
 
-void Store::enqueue(const std::string& experiment, std::span<const TrialSpec> trials) {
+void Store::enqueue(const std::string& experiment, std::span<const TrialSpec> trials,
+                    std::span<const double> costs) {
+  assert(costs.empty() || costs.size() == trials.size());
   Transaction transaction(db_->db);
   const std::int64_t row = db_->experiment(experiment);
-  Statement add(db_->db, "INSERT OR IGNORE INTO trials (id, spec, created) VALUES (?1, ?2, ?3)");
+  Statement add(db_->db, R"(
+      INSERT INTO trials (id, spec, created, cost) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT DO UPDATE SET cost = excluded.cost WHERE excluded.cost > 0 AND cost <> excluded.cost
+      )");
   Statement link(db_->db, R"(
       INSERT OR IGNORE INTO members (experiment, trial, position)
       VALUES (?1, ?2, (SELECT coalesce(max(position), -1) + 1 FROM members WHERE experiment = ?1))
       )");
-  for (const TrialSpec& spec : trials) {
-    const std::string id = spec.id();
-    add.bind(id, to_json(spec).dump(), db_->now()).run();
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    const std::string id = trials[i].id();
+    const double cost = costs.empty() ? 0 : costs[i];
+    add.bind(id, to_json(trials[i]).dump(), db_->now(), cost).run();
     link.bind(row, id).run();
   }
   transaction.commit();
 }
 
-std::optional<TrialSpec> Store::claim(const std::string& experiment, const std::string& worker) {
+std::optional<TrialSpec> Store::claim(const std::string& experiment, const std::string& worker,
+                                      Shard shard) {
+  assert(1 <= shard.index && shard.index <= shard.count);
   for (;;) {
-    auto taken = db_->take(experiment, worker);
-    if (!taken && db_->reclaim(experiment)) taken = db_->take(experiment, worker);
+    auto taken = db_->take(experiment, worker, shard);
+    if (!taken && db_->reclaim(experiment)) taken = db_->take(experiment, worker, shard);
     if (!taken) return std::nullopt;
     const auto& [id, spec] = *taken;
     db_->claims[id] = worker;
@@ -268,8 +213,27 @@ std::map<TrialStatus, Index> Store::counts(const std::string& experiment) const 
       SELECT t.status, count(*) FROM members m JOIN trials t ON t.id = m.trial
       WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1) GROUP BY t.status)");
   query.bind(experiment);
-  while (query.step()) counts[read_status(query.text(0))] = query.integer(1);
+  while (query.step()) counts[read_trial_status(query.text(0))] = query.integer(1);
   return counts;
+}
+
+QueueTotals Store::totals(const std::string& experiment, Shard shard) const {
+  Statement query(db_->db, R"(
+      SELECT t.status, count(*), total(t.cost) FROM members m JOIN trials t ON t.id = m.trial
+      WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
+        AND m.position % ?3 = ?2 - 1 GROUP BY t.status)");
+  query.bind(experiment, shard.index, shard.count);
+  QueueTotals totals;
+  while (query.step()) {
+    const TrialStatus status = read_trial_status(query.text(0));
+    totals.trials += query.integer(1);
+    totals.cost += query.real(2);
+    if (status == TrialStatus::failed) totals.failed += query.integer(1);
+    if (status == TrialStatus::pending || status == TrialStatus::running) continue;
+    totals.ended += query.integer(1);
+    totals.cost_ended += query.real(2);
+  }
+  return totals;
 }
 
 std::vector<StoredTrial> Store::trials(const std::string& experiment) const {
@@ -292,7 +256,7 @@ std::optional<StoredTrial> Store::trial(const std::string& trial_id) const {
   StoredTrial trial;
   trial.id = trial_id;
   trial.spec = read_trial_spec(Json::parse(query.text(0)), path_ + "#" + trial_id);
-  trial.status = read_status(query.text(1));
+  trial.status = read_trial_status(query.text(1));
   trial.result = Json::parse(query.text(2));
   trial.error = query.text(3);
   Statement curve(db_->db, "SELECT point FROM points WHERE trial = ?1 ORDER BY step");

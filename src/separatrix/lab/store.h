@@ -15,6 +15,7 @@ namespace separatrix {
 
 enum class TrialStatus { pending, running, done, diverged, failed };
 std::string to_string(TrialStatus status);
+TrialStatus read_trial_status(const std::string& text);  ///< throws Error(io)
 
 /// One trial as it stands in the store.
 struct StoredTrial {
@@ -24,6 +25,19 @@ struct StoredTrial {
   Json result = Json::object();  ///< outcome, step, accuracies, seconds, ... (empty until done)
   std::string error;             ///< text, iff failed
   std::vector<CurvePoint> curve;
+};
+
+/// One part of an experiment that was divided among machines: the trials whose position in it
+/// (order of enqueueing, from 0; it never changes) is index - 1 modulo count.
+struct Shard {
+  Index index = 1, count = 1;
+};
+
+/// How much of an experiment, or of a shard of it, has ended.
+struct QueueTotals {
+  Index trials = 0, ended = 0;      ///< ended: done, diverged or failed
+  Index failed = 0;                 ///< part of ended
+  double cost = 0, cost_ended = 0;  ///< operations, of the trials whose cost is known
 };
 
 struct StoreOptions {
@@ -43,12 +57,15 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  /// Adds the trials that are not there yet and links all to the experiment.
-  void enqueue(const std::string& experiment, std::span<const TrialSpec> trials);
-  /// Atomically turns one pending trial of the experiment into running (oldest first). A running
-  /// trial whose heartbeat is older than a minute, or whose process is known to have ended
-  /// (lab/machine.h), counts as pending.
-  std::optional<TrialSpec> claim(const std::string& experiment, const std::string& worker);
+  /// Adds the trials that are not there yet and links all to the experiment. `costs`: operations of
+  /// each trial, or empty; a known cost replaces the one stored.
+  void enqueue(const std::string& experiment, std::span<const TrialSpec> trials,
+               std::span<const double> costs = {});
+  /// Atomically turns one pending trial of the experiment's shard into running: the one of the
+  /// highest cost, among equals the oldest. A running trial whose heartbeat is older than a minute,
+  /// or whose process is known to have ended (lab/machine.h), counts as pending.
+  std::optional<TrialSpec> claim(const std::string& experiment, const std::string& worker,
+                                 Shard shard = {});
   void heartbeat(const std::string& trial_id, const std::string& worker);
   /// A point of the learning curve; one per step, replaced when recorded again.
   void record(const std::string& trial_id, const CurvePoint& point);
@@ -63,6 +80,7 @@ class Store {
   Index retry_failed(const std::string& experiment);
 
   std::map<TrialStatus, Index> counts(const std::string& experiment) const;
+  QueueTotals totals(const std::string& experiment, Shard shard = {}) const;
   /// In the order of enqueueing, with curves.
   std::vector<StoredTrial> trials(const std::string& experiment) const;
   /// One trial with its curve; nullopt when the store has none of that id.

@@ -1,0 +1,190 @@
+#include "separatrix/lab/experiment.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+
+#include "separatrix/lab/axes.h"
+#include "separatrix/lab/read_trial.h"
+
+namespace separatrix {
+namespace {
+
+using Keys = std::vector<std::string>;
+
+const Keys kTrialKeys = {"task",  "task_config", "length",       "model",
+                         "train", "seed",        "eval_lengths", "zip"};
+const Keys kFilterKeys = {"task", "length", "model", "layers", "width", "option", "at"};
+
+Keys operator+(Keys a, const Keys& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+void check_keys(const Json& json, const Keys& known, const std::string& where) {
+  if (!json.is_object())
+    throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(json), where);
+  for (const auto& [key, value] : json.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      throw Error(ErrorKind::spec, "unknown key '" + key + "'",
+                  std::string(where).append("/").append(key), did_you_mean(key, known));
+}
+
+std::string text_of(const Json& file, const char* key, const std::string& where,
+                    const std::string& otherwise = {}) {
+  std::string text = otherwise;
+  if (file.contains(key)) detail::read_value(file.at(key), text, where + "/" + key);
+  return text;
+}
+
+/// The list at `key`, each entry a map with these keys and no others.
+Json read_entries(const Json& file, const char* key, const Keys& known, const std::string& where) {
+  const Json list = file.value(key, Json::array());
+  const std::string place = where + "/" + key;
+  if (!list.is_array()) throw Error(ErrorKind::spec, "expected a list of maps", place);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string entry = place + "/" + std::to_string(i);
+    check_keys(list[i], known, entry);
+    for (const char* filter : {"where", "ahead", "behind"})
+      if (list[i].contains(filter))
+        check_keys(list[i].at(filter), kFilterKeys, entry + "/" + filter);
+  }
+  return list;
+}
+
+/// The file's keys with those of the budget in their place.
+struct Layered {
+  Json file;  ///< whole, for what is no part of a trial
+  TrialTemplate base;
+  std::string cases_place;
+};
+
+Layered apply_budget(const Json& file, const std::string& budget, const std::string& where) {
+  Layered layered{file, {}, where + "/cases"};
+  const auto trial_part = [](const Json& all) {
+    Json part = Json::object();
+    for (const std::string& key : kTrialKeys)
+      if (all.contains(key)) part[key] = all.at(key);
+    return part;
+  };
+  layered.base.lay_over(trial_part(file), where);
+  const Json budgets = file.value("budgets", Json::object());
+  if (budget.empty() || (budget == "full" && !budgets.contains(budget))) return layered;
+  if (!budgets.contains(budget)) {
+    Keys names = {"full"};
+    for (const auto& [name, changes] : budgets.items()) names.push_back(name);
+    throw Error(ErrorKind::usage, "the experiment has no budget '" + budget + "'", where,
+                did_you_mean(budget, names));
+  }
+  const std::string place = where + "/budgets/" + budget;
+  const Json& changes = budgets.at(budget);
+  layered.base.lay_over(trial_part(changes), place);
+  if (changes.contains("cases")) {
+    layered.file["cases"] = changes.at("cases");
+    layered.cases_place = place + "/cases";
+  }
+  layered.file.update(layered.base.json);
+  layered.file.erase("budgets");
+  return layered;
+}
+
+/// Reads one combination; places of its errors are turned into those of the file.
+TrialSpec read_combined(const Json& json, const TrialTemplate& from, const Catalogue& catalogue,
+                        const std::string& where) {
+  try {
+    return read_trial(json, catalogue, "#");
+  } catch (const Error& e) {
+    const std::string& at = e.where();
+    throw Error(e.kind(), e.what(),
+                at.starts_with("#/") ? from.place(at.substr(2), where)
+                                     : (at.empty() || at == "#" ? where : where + " (" + at + ")"),
+                e.hint());
+  }
+}
+
+void add_trials(const TrialTemplate& from, const Catalogue& catalogue, const std::string& where,
+                std::set<std::string>& known, std::vector<TrialSpec>& trials) {
+  for (const Json& json : combine(from, axes_of(from, where), where)) {
+    TrialSpec spec = read_combined(json, from, catalogue, where);
+    if (known.insert(spec.id()).second) trials.push_back(std::move(spec));
+  }
+}
+
+std::string stem(const std::string& root) {  // "folder/name.yaml#"
+  return std::filesystem::path(root.substr(0, root.size() - 1)).stem().string();
+}
+
+Experiment read_layers(const Json& file, const std::string& budget, const Catalogue& catalogue,
+                       const std::string& where) {
+  check_keys(file,
+             kTrialKeys + Keys{"name", "title", "description", "source", "cases", "budgets",
+                               "published", "orderings"},
+             where);
+  const Json budgets = file.value("budgets", Json::object());
+  if (!budgets.is_object())
+    throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(budgets),
+                where + "/budgets");
+  for (const auto& [name, changes] : budgets.items())
+    check_keys(changes, kTrialKeys + Keys{"cases"},
+               std::string(where).append("/budgets/").append(name));
+  const Layered layered = apply_budget(file, budget, where);
+
+  Experiment experiment{.name = text_of(file, "name", where, stem(where)),
+                        .title = text_of(file, "title", where),
+                        .description = text_of(file, "description", where),
+                        .source = text_of(file, "source", where),
+                        .budget = budget,
+                        .trials = {},
+                        .file = layered.file};
+  if (!budget.empty()) experiment.name += "-" + budget;
+  experiment.published =
+      read_entries(file, "published", {"where", "metric", "value", "text"}, where);
+  experiment.orderings =
+      read_entries(file, "orderings", {"ahead", "behind", "metric", "text"}, where);
+
+  std::set<std::string> known;
+  const Json cases = layered.file.value("cases", Json::array({Json::object()}));
+  if (!cases.is_array() || cases.empty())
+    throw Error(ErrorKind::spec, "cases takes a list of maps", layered.cases_place);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    TrialTemplate one = layered.base;
+    const std::string place = layered.cases_place + "/" + std::to_string(i);
+    check_keys(cases[i], kTrialKeys, place);
+    one.lay_over(cases[i], place);
+    add_trials(one, catalogue, where, known, experiment.trials);
+  }
+  return experiment;
+}
+
+}  // namespace
+
+Experiment read_experiment(const YamlFile& file, const std::string& budget,
+                           const Catalogue& catalogue) {
+  return with_lines(file, [&](const Json& json, const std::string& where) {
+    if (!json.is_object())
+      throw Error(ErrorKind::spec, "an experiment file is a map of fields", where,
+                  "see docs/experiments.md");
+    return read_layers(json, budget, catalogue, where);
+  });
+}
+
+std::vector<std::string> budgets_of(const YamlFile& file) {
+  std::vector<std::string> names;
+  if (file.json.is_object() && file.json.contains("budgets") && file.json.at("budgets").is_object())
+    for (const auto& [name, changes] : file.json.at("budgets").items()) names.push_back(name);
+  return names;
+}
+
+Json to_json(const Experiment& experiment) {
+  return {{"name", experiment.name},
+          {"title", experiment.title},
+          {"description", experiment.description},
+          {"source", experiment.source},
+          {"budget", experiment.budget},
+          {"published", experiment.published},
+          {"orderings", experiment.orderings},
+          {"file", experiment.file}};
+}
+
+}  // namespace separatrix
