@@ -86,6 +86,16 @@ TEST(TrialSpec, WhatATaskReadsIsPartOfTheIdWhenItReadsSomething) {
   EXPECT_EQ(read_trial_spec(to_json(spec), "test").id(), spec.id());
 }
 
+TEST(TrialSpec, FieldsThatCameLaterAreWrittenOnlyWhenTheySaySomething) {
+  TrialSpec spec = example();
+  EXPECT_FALSE(to_json(spec).at("train").contains("give_up_after"));  // older stores keep their ids
+  EXPECT_FALSE(to_json(spec).at("train").contains("give_up_below"));
+  const std::string before = spec.id();
+  spec.train.give_up_after = 100;
+  EXPECT_NE(spec.id(), before);
+  EXPECT_EQ(read_trial_spec(to_json(spec), "test").id(), spec.id());
+}
+
 TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   const auto expect_error = [](const char* pointer, const Json& value, const std::string& where) {
     Json json = to_json(example());
@@ -112,6 +122,8 @@ TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   expect_error("/train/hold_evaluations", 0, "x.yaml#/train/hold_evaluations");
   expect_error("/train/dropout", 1, "x.yaml#/train/dropout");
   expect_error("/train/attention_dropout", -0.1, "x.yaml#/train/attention_dropout");
+  expect_error("/train/give_up_after", -1, "x.yaml#/train/give_up_after");
+  expect_error("/train/give_up_below", 0, "x.yaml#/train/give_up_below");
   expect_error("/seed", -1, "x.yaml#/seed");
 }
 

@@ -58,13 +58,15 @@ void check(const TrainConfig& c, const std::string& where) {
   require(c.dropout >= 0 && c.dropout < 1, "dropout", "at least 0 and below 1");
   require(c.attention_dropout >= 0 && c.attention_dropout < 1, "attention_dropout",
           "at least 0 and below 1");
+  require(c.give_up_after >= 0, "give_up_after", "at least 0 (0 turns giving up off)");
+  require(c.give_up_below > 0 && c.give_up_below <= 1, "give_up_below", "above 0 and at most 1");
 }
 
 /// Fields of TrainConfig that came after stores existed. At their defaults they are not written,
 /// so that the trials of older stores keep their ids.
 constexpr std::array kLaterFields = {
-    "examples", "shuffle", "eval_fixed",        "hold_evaluations",
-    "confirm",  "dropout", "attention_dropout",
+    "examples", "shuffle",           "eval_fixed",    "hold_evaluations", "confirm",
+    "dropout",  "attention_dropout", "give_up_after", "give_up_below",
 };
 
 Json write_train(const TrainConfig& config) {

@@ -23,6 +23,8 @@ struct TrainConfig {
   Index hold_evaluations = 2;
   bool confirm = true;
   double dropout = 0, attention_dropout = 0;
+  Index give_up_after = 0;
+  double give_up_below = 0.1;
 };
 template <class V>
 void visit(V& v, TrainConfig& c) {
@@ -58,6 +60,11 @@ void visit(V& v, TrainConfig& c) {
   v("dropout", c.dropout, "rate of dropout behind the embedding, in training");
   v("attention_dropout", c.attention_dropout,
     "rate of dropout of the attention weights, in training; of blocks named attention");
+  v("give_up_after", c.give_up_after,
+    "a run that by the first evaluation at or after this step was always below give_up_below ends "
+    "there, unsolved; 0 = off");
+  v("give_up_below", c.give_up_below,
+    "scaled accuracy, (accuracy - chance) / (1 - chance), that such a run never reached");
 }
 
 /// Steps that go through the training set once, the last with what is left; 0 without one.
