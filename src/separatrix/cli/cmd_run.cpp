@@ -31,6 +31,13 @@ void add_run(Command command, Session& session) {
       const std::string script = slurm_script(o->file, o->budget, o->how, o->slurm);
       return session.print({{"script", script}}, script);
     }
+    if (experiment.search) {
+      const std::vector<LearnedAt> learned = run_threshold_search(experiment, o->how, session);
+      Json models = Json::array();
+      for (const LearnedAt& each : learned) models.push_back(to_json(each));
+      return session.print({{"experiment", experiment.name}, {"learned", models}},
+                           learned_lines(learned));
+    }
     const std::vector<StoredTrial> trials = run_experiment(experiment, o->how, session);
     Json json = count_json(trials);
     json["experiment"] = experiment.name;

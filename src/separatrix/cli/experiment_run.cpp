@@ -12,6 +12,7 @@
 #include "separatrix/lab/cost.h"
 #include "separatrix/lab/machine.h"
 #include "separatrix/lab/runner.h"
+#include "separatrix/report/table.h"
 
 namespace separatrix {
 namespace {
@@ -80,6 +81,46 @@ std::vector<PlanLine> plan_lines(const std::vector<StoredTrial>& trials, CostEst
   return lines;
 }
 
+constexpr const char* kInterrupted = "interrupted; the same command goes on where it stopped";
+
+void announce(const Experiment& experiment, Store& store) {
+  store.put(experiment.name, "experiment", "experiment", to_json(experiment));
+  store.put(experiment.name, "machine", "machine", describe_machine());
+}
+
+RunOptions run_options(const ExperimentOptions& options, Session& session, Board& board) {
+  return {.threads = options.threads.checked(),
+          .stop = &session.stop,
+          .on_progress = [&board](const RunProgress& event) { board.on_progress(event); },
+          .job = options.job,
+          .on_note = [&board](const std::string& line) { board.note(line); }};
+}
+
+void print_search_plan(const Experiment& experiment, const ExperimentOptions& options,
+                       const Session& session) {
+  CostEstimate estimate(session.catalogue, kTimingSeconds);
+  const SearchCost cost = most_cost(*experiment.search, estimate);
+  const int threads = options.threads.checked();
+  std::string text;
+  Json models = Json::array();
+  for (const SearchModel& model : experiment.search->models) {
+    text += model.label + "\n";
+    models.push_back(model.label);
+  }
+  text += fmt::format(
+      "{}: a threshold search, at most {} trials of {:.2e} operations, {} on {} cores of this "
+      "machine\n",
+      experiment.name, cost.trials, cost.operations, spell_seconds(cost.seconds / threads),
+      threads);
+  session.print({{"experiment", experiment.name},
+                 {"models", models},
+                 {"trials", cost.trials},
+                 {"operations", cost.operations},
+                 {"core_seconds", cost.seconds},
+                 {"threads", threads}},
+                text);
+}
+
 }  // namespace
 
 void ExperimentOptions::add(Command& command) {
@@ -91,6 +132,7 @@ void ExperimentOptions::add(Command& command) {
 
 void print_plan(const Experiment& experiment, const ExperimentOptions& options,
                 const Session& session) {
+  if (experiment.search) return print_search_plan(experiment, options, session);
   const std::vector<StoredTrial> trials = planned_trials(experiment, options.store);
   CostEstimate cost(session.catalogue, kTimingSeconds);
   const std::vector<PlanLine> lines = plan_lines(trials, cost, session.catalogue);
@@ -131,33 +173,59 @@ void print_plan(const Experiment& experiment, const ExperimentOptions& options,
 
 std::vector<StoredTrial> run_experiment(const Experiment& experiment,
                                         const ExperimentOptions& options, Session& session) {
-  const int threads = options.threads.checked();
   const Shard shard = read_shard(options.shard);
   {
     CostEstimate cost(session.catalogue, 0);
     std::vector<double> costs;
     for (const TrialSpec& spec : experiment.trials) costs.push_back(cost.operations(spec));
     Store store(options.store);
-    store.put(experiment.name, "experiment", "experiment", to_json(experiment));
-    store.put(experiment.name, "machine", "machine", describe_machine());
+    announce(experiment, store);
     store.enqueue(experiment.name, experiment.trials, costs);
     store.retry_failed(experiment.name);
   }
   Board board(session.quiet);
-  run_pending(options.store, experiment.name, session.catalogue,
-              {.threads = threads,
-               .stop = &session.stop,
-               .on_progress = [&](const RunProgress& event) { board.on_progress(event); },
-               .shard = shard,
-               .job = options.job,
-               .on_note = [&](const std::string& line) { board.note(line); }});
-  Store store(options.store);
+  RunOptions run = run_options(options, session, board);
+  run.shard = shard;
+  run_pending(options.store, experiment.name, session.catalogue, run);
+  const Store store(options.store);
   std::vector<StoredTrial> trials = store.trials(experiment.name);
   if (std::any_of(trials.begin(), trials.end(),
                   [](const StoredTrial& trial) { return trial.status == TrialStatus::failed; }))
     session.exit_code = 1;
-  if (session.stop) board.note("interrupted; the same command goes on where it stopped");
+  if (session.stop) board.note(kInterrupted);
   return trials;
+}
+
+std::vector<LearnedAt> run_threshold_search(const Experiment& experiment,
+                                            const ExperimentOptions& options, Session& session) {
+  if (!options.shard.empty())
+    throw Error(ErrorKind::usage, "a search cannot be divided beforehand", "--shard",
+                "start several processes on one store, or mpirun");
+  ThresholdSearch search(*experiment.search, session.catalogue, experiment.name);
+  {
+    Store store(options.store);
+    announce(experiment, store);
+    store.retry_failed(experiment.name);
+  }
+  Board board(session.quiet);
+  run_search(search, options.store, session.catalogue, run_options(options, session, board),
+             [&](const std::string& line) { board.note(line); });
+  if (!search.finished()) {
+    board.note(kInterrupted);
+    return {};
+  }
+  Store store(options.store);
+  for (const LearnedAt& learned : search.learned())
+    store.put(experiment.name, "search", learned.model, to_json(learned));
+  return search.learned();
+}
+
+std::string learned_lines(const std::vector<LearnedAt>& learned) {
+  std::string text;
+  for (const LearnedAt& each : learned)
+    text += fmt::format("{}: {}\n", each.model, learned_text(each));
+  if (!learned.empty()) text += "budget: " + learned.front().budget + "\n";
+  return text;
 }
 
 std::string count_words(const std::vector<StoredTrial>& trials) {

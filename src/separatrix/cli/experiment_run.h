@@ -28,6 +28,13 @@ void print_plan(const Experiment& experiment, const ExperimentOptions& options,
 std::vector<StoredTrial> run_experiment(const Experiment& experiment,
                                         const ExperimentOptions& options, Session& session);
 
+/// The same for an experiment that is a threshold search: what was found for each of its models.
+/// Empty when it was interrupted.
+std::vector<LearnedAt> run_threshold_search(const Experiment& experiment,
+                                            const ExperimentOptions& options, Session& session);
+/// One line for each model of a search.
+std::string learned_lines(const std::vector<LearnedAt>& learned);
+
 /// "12 done, 3 pending": how many of them ended how, and the same as JSON.
 std::string count_words(const std::vector<StoredTrial>& trials);
 Json count_json(const std::vector<StoredTrial>& trials);

@@ -84,6 +84,7 @@ Layered apply_budget(const Json& file, const std::string& budget, const std::str
     layered.file["cases"] = changes.at("cases");
     layered.cases_place = place + "/cases";
   }
+  if (changes.contains("search")) layered.file["search"] = changes.at("search");
   layered.file.update(layered.base.json);
   layered.file.erase("budgets");
   return layered;
@@ -111,6 +112,42 @@ void add_trials(const TrialTemplate& from, const Catalogue& catalogue, const std
   }
 }
 
+Index trial_heads(const Json& model, const TrialTemplate& from, const std::string& where) {
+  Index heads = 1;
+  if (model.contains("heads"))
+    detail::read_value(model.at("heads"), heads, from.place("model/heads", where));
+  return heads;
+}
+
+/// "lstm", "mamba, layers 2", and the task and length, of which a file may have several.
+std::string search_label(const Json& json) {
+  const Json& model = json.at("model");
+  std::string label = model.at("family");
+  for (const auto& [key, value] : model.items())
+    if (key != "family")
+      label += ", " + key + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  return label + ", " + json.at("task").get<std::string>() + " N = " + json.at("length").dump();
+}
+
+SearchModel search_model(const Json& json, const TrialTemplate& from, const Catalogue& catalogue,
+                         const std::string& where) {
+  const Json model = json.value("model", Json::object());
+  if (!model.is_object() || !model.contains("family") || model.contains("d_model"))
+    throw Error(ErrorKind::spec, "a search takes families of models, without d_model",
+                from.place("model", where), "write model: {family: lstm}");
+  if (json.contains("seed") || json.value("train", Json::object()).contains("lr"))
+    throw Error(ErrorKind::spec, "a search has learning rates and seeds of its own", where,
+                "write search: {lrs: [1e-3, 3e-3], seeds: 3}");
+  const auto trial = [json, from, &catalogue, where](Index width) {
+    Json sized = json;
+    sized["model"]["d_model"] = width;
+    return read_combined(sized, from, catalogue, where);
+  };
+  const Index heads = trial_heads(model, from, where);
+  trial(heads);  // names what is wrong before anything is trained
+  return {.label = search_label(json), .trial = trial, .multiple_of = heads};
+}
+
 std::string stem(const std::string& root) {  // "folder/name.yaml#"
   return std::filesystem::path(root.substr(0, root.size() - 1)).stem().string();
 }
@@ -118,15 +155,15 @@ std::string stem(const std::string& root) {  // "folder/name.yaml#"
 Experiment read_layers(const Json& file, const std::string& budget, const Catalogue& catalogue,
                        const std::string& where) {
   check_keys(file,
-             kTrialKeys + Keys{"name", "title", "description", "source", "cases", "budgets",
-                               "published", "orderings"},
+             kTrialKeys + Keys{"name", "title", "description", "source", "cases", "search",
+                               "budgets", "published", "orderings"},
              where);
   const Json budgets = file.value("budgets", Json::object());
   if (!budgets.is_object())
     throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(budgets),
                 where + "/budgets");
   for (const auto& [name, changes] : budgets.items())
-    check_keys(changes, kTrialKeys + Keys{"cases"},
+    check_keys(changes, kTrialKeys + Keys{"cases", "search"},
                std::string(where).append("/budgets/").append(name));
   const Layered layered = apply_budget(file, budget, where);
 
@@ -143,6 +180,12 @@ Experiment read_layers(const Json& file, const std::string& budget, const Catalo
   experiment.orderings =
       read_entries(file, "orderings", {"ahead", "behind", "metric", "text"}, where);
 
+  if (layered.file.contains("search")) {
+    experiment.search.emplace();
+    experiment.search->config =
+        read_config<SearchConfig>(layered.file.at("search"), where + "/search");
+    check(experiment.search->config, where + "/search");
+  }
   std::set<std::string> known;
   const Json cases = layered.file.value("cases", Json::array({Json::object()}));
   if (!cases.is_array() || cases.empty())
@@ -152,7 +195,12 @@ Experiment read_layers(const Json& file, const std::string& budget, const Catalo
     const std::string place = layered.cases_place + "/" + std::to_string(i);
     check_keys(cases[i], kTrialKeys, place);
     one.lay_over(cases[i], place);
-    add_trials(one, catalogue, where, known, experiment.trials);
+    if (!experiment.search) {
+      add_trials(one, catalogue, where, known, experiment.trials);
+      continue;
+    }
+    for (const Json& json : combine(one, axes_of(one, where), where))
+      experiment.search->models.push_back(search_model(json, one, catalogue, where));
   }
   return experiment;
 }

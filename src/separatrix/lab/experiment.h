@@ -1,24 +1,27 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "separatrix/base/yaml.h"
 #include "separatrix/lab/catalogue.h"
+#include "separatrix/lab/search.h"
 #include "separatrix/train/trial.h"
 
 namespace separatrix {
 
 /// An experiment file, read and expanded; docs/experiments.md describes the format.
+/// Refers to the catalogue that it was read with.
 struct Experiment {
-  std::string
-      name;  ///< under which the store keeps it: the file's name, and the budget's behind it
+  std::string name;  ///< in the store: the file's name, and the budget's behind it
   std::string title, description, source;
-  std::string budget;              ///< empty: the file as it is
-  std::vector<TrialSpec> trials;   ///< each once, in the order of the file
-  Json published = Json::array();  ///< [{"where", "metric", "value", "text"}]
-  Json orderings = Json::array();  ///< [{"ahead", "behind", "metric", "text"}]
-  Json file;                       ///< what was read, with the budget's changes made
+  std::string budget;                     ///< empty: the file as it is
+  std::vector<TrialSpec> trials;          ///< each once, in the order of the file; none of a search
+  std::optional<SearchSpec> search = {};  ///< one model for each combination of the file's lists
+  Json published = Json::array();         ///< [{"where", "metric", "value", "text"}]
+  Json orderings = Json::array();         ///< [{"ahead", "behind", "metric", "text"}]
+  Json file;                              ///< what was read, with the budget's changes made
 };
 
 /// Throws Error(spec) with the line of what is wrong: an unknown key, a value that does not fit, an

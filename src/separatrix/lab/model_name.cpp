@@ -13,10 +13,11 @@ std::string spelled(std::string name) {
   return name;
 }
 
+/// Without those that treat each position alone: of "mlp" and "identity" nothing is named.
 std::vector<std::string> mixing_blocks(const std::vector<LayerSpec>& layers) {
   std::vector<std::string> blocks;
   for (const LayerSpec& layer : layers)
-    if (!same_name(layer.block, "mlp")) blocks.push_back(spelled(layer.block));
+    if (!contains_name({"mlp", "identity"}, layer.block)) blocks.push_back(spelled(layer.block));
   return blocks;
 }
 
