@@ -116,7 +116,7 @@ TEST(Train, StopsAtOnceWhereThatIsAskedFor) {
   spec.model.d_model = 16;
   spec.train.steps = 3000;
   spec.train.batch_size = 32;
-  spec.train.eval_every = 20;
+  spec.train.eval_every = 5;
   spec.train.hold_evaluations = 1;
   spec.train.confirm = false;
   spec.train.target_accuracy = 0.9;

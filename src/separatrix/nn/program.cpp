@@ -51,8 +51,8 @@ Program::Program(const ModelSpec& model, const Registry<Block>& blocks)
 }
 
 Index Program::tile_sequences(Index T, Index asked) const {
-  const Index head = spec.n_classes * spec.d_model * Index(sizeof(float));
-  Index least = (spec.tied() && head > kTileBytes ? kMinAskedLargeHead : kMinAsked) /
+  const Index head_bytes = spec.n_classes * spec.d_model * Index(sizeof(float));
+  Index least = (spec.tied() && head_bytes > kTileBytes ? kMinAskedLargeHead : kMinAsked) /
                 std::max<Index>(asked, 1);
   for (const Layer& layer : layers) least = std::max(least, layer.block->lockstep());
   const Index fitting = kTileBytes / Index(sizeof(float)) / touched_floats(T, asked);
