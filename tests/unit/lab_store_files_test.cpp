@@ -45,6 +45,10 @@ TEST(StoreFiles, RefusesAStoreThatLacksATableOrColumn) {
       EXPECT_THAT(text, HasSubstr(whole_table ? table : column));
     }
   }
+  std::filesystem::remove(dir / "s.db");
+  { Store store(dir / "s.db"); }
+  raw(dir / "s.db", "DROP INDEX trials_to_do");
+  EXPECT_THAT(io_error([&] { Store(dir / "s.db"); }), HasSubstr("no such index: trials_to_do"));
   for (const std::string table : {"trials", "findings"}) {
     const std::string path = dir / (table + ".db");
     std::filesystem::copy_file(SEPARATRIX_SOURCE "/tests/golden/store-v1.db", path);
