@@ -39,7 +39,7 @@ def run_on_terminal(command, sizes):
     while process.poll() is None:
         if select.select([master], [], [], 0.05)[0]:
             data += os.read(master, 65536)
-        if data.count(b'trials') >= 4 and seen + 1 < len(sizes):
+        if data.count(b'trials') >= 4 and seen + 1 < len(sizes) and (seen > 0 or b'steps/s' in data):
             drawn.append(data)
             data, seen = b'', seen + 1
             resize(*sizes[seen])
