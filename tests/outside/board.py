@@ -20,7 +20,7 @@ task: index-lookup
 task_config: {alphabet: 8}
 length: 16
 model: {family: transformer, d_model: 32}
-train: {steps: 150, lr: [1e-3, 3e-3], eval_every: 20, eval_examples: 64, final_examples: 64, target_accuracy: 0}
+train: {steps: 600, lr: [1e-3, 3e-3], eval_every: 20, eval_examples: 64, final_examples: 64, target_accuracy: 0}
 seed: [0, 1, 2]
 """
 
@@ -39,7 +39,7 @@ def run_on_terminal(command, sizes):
     while process.poll() is None:
         if select.select([master], [], [], 0.05)[0]:
             data += os.read(master, 65536)
-        if data.count(b'trials') >= 4 and seen + 1 < len(sizes):
+        if data.count(b'trials') >= 4 and seen + 1 < len(sizes) and (seen > 0 or b'steps/s' in data):
             drawn.append(data)
             data, seen = b'', seen + 1
             resize(*sizes[seen])
@@ -77,7 +77,7 @@ def main():
                 assert all(len(line) < columns for line in frame), frame
                 assert '%' in frame[-1], frame
         wide, low, narrow = drawn
-        assert re.search(r'attention.*width 32.*seed \d: step \d+/150, loss \d\.\d+', wide), wide
+        assert re.search(r'attention.*width 32.*seed \d: step \d+/600, loss \d\.\d+', wide), wide
         assert re.search(r'steps/s, [^\n]* left', wide), wide
         assert re.search(r'\[[#.]+\] +\d+ %, \d of 6 trials', wide), wide
         assert re.search(r'\.\.\. and \d more trials at work', low), low

@@ -266,7 +266,8 @@ def mpi(at):
     assert out == table, out
     claimed = claims(store)
     assert len(claimed) == len({trial for trial, _ in claimed}) == TRIALS, claimed
-    ranks = {worker.rpartition('/')[2].partition('.')[0] for _, worker in claimed if '.' in worker.rpartition('/')[2]}
+    names = {worker.partition('@')[0].rpartition('/')[2] for _, worker in claimed}  # '3.0': rank 3, its worker 0
+    ranks = {name.partition('.')[0] for name in names if '.' in name}
     assert len(ranks) > 1, claimed
     print(f'{len(claimed)} trials, none twice, by rank 0 and ranks {sorted(ranks)}')
     compare(store, expected, 'four ranks')

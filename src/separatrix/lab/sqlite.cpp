@@ -1,8 +1,10 @@
 #include "separatrix/lab/sqlite.h"
 
+#include <cerrno>
 #include <system_error>
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "separatrix/base/error.h"
 
@@ -118,9 +120,11 @@ bool Database::was_locked() const {
 
 void Database::fail(int code) const {
   std::string reason = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
-  if (const int system = handle_ != nullptr ? sqlite3_system_errno(handle_) : 0;
-      system != 0 && (code & 0xff) == SQLITE_CANTOPEN)
-    reason = std::generic_category().message(system);
+  // SQLite says nothing more than that; mostly it is the folder, which the WAL needs, too.
+  const std::size_t slash = path_.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  if ((code & 0xff) == SQLITE_CANTOPEN && ::access(folder.c_str(), W_OK) != 0)
+    reason = std::generic_category().message(errno);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -88,16 +88,21 @@ struct Store::Connection {
   std::optional<std::pair<std::string, std::string>> take(const std::string& experiment,
                                                           const std::string& worker, Shard shard) {
     const std::int64_t time = now();
+    Statement(db, R"(UPDATE trials SET status = 'pending', worker = NULL, heartbeat = NULL
+                     WHERE status = 'running' AND heartbeat < ?1)")
+        .bind(time - options.expiry_seconds)
+        .run();
+    // In the order of the index, so that a queue of thousands is not read through for each claim.
     Statement claim(db, R"(
         UPDATE trials SET status = 'running', worker = ?2, heartbeat = ?3
-        WHERE id = (SELECT t.id FROM members m JOIN trials t ON t.id = m.trial
-                    WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
-                      AND (t.status = 'pending' OR (t.status = 'running' AND t.heartbeat < ?4))
-                      AND m.position % ?6 = ?5 - 1
+        WHERE id = (SELECT t.id FROM trials t INDEXED BY trials_to_do
+                    CROSS JOIN members m ON t.id = m.trial
+                    WHERE t.status = 'pending'
+                      AND m.experiment = (SELECT id FROM experiments WHERE name = ?1)
+                      AND m.position % ?5 = ?4 - 1
                     ORDER BY t.cost DESC, m.position LIMIT 1)
         RETURNING id, spec)");
-    claim.bind(experiment, signed_name(worker), time, time - options.expiry_seconds, shard.index,
-               shard.count);
+    claim.bind(experiment, signed_name(worker), time, shard.index, shard.count);
     if (!claim.step()) return std::nullopt;
     std::pair<std::string, std::string> taken{claim.text(0), claim.text(1)};
     claim.run();
@@ -109,7 +114,8 @@ struct Store::Connection {
   bool reclaim(const std::string& experiment) {
     std::vector<std::pair<std::string, std::string>> running;
     Statement list(db, R"(
-        SELECT t.id, t.worker FROM members m JOIN trials t ON t.id = m.trial
+        SELECT t.id, t.worker FROM trials t INDEXED BY trials_to_do
+        CROSS JOIN members m ON t.id = m.trial
         WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
           AND t.status = 'running')");
     list.bind(experiment);
@@ -225,7 +231,8 @@ std::map<TrialStatus, Index> Store::counts(const std::string& experiment) const 
   std::map<TrialStatus, Index> counts;
   for (TrialStatus status : kStatuses) counts[status] = 0;
   Statement query(db_->db, R"(
-      SELECT t.status, count(*) FROM members m JOIN trials t ON t.id = m.trial
+      SELECT t.status, count(*) FROM trials t INDEXED BY trials_to_do
+      CROSS JOIN members m ON t.id = m.trial
       WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1) GROUP BY t.status)");
   query.bind(experiment);
   while (query.step()) counts[read_trial_status(query.text(0))] = query.integer(1);
@@ -234,7 +241,8 @@ std::map<TrialStatus, Index> Store::counts(const std::string& experiment) const 
 
 QueueTotals Store::totals(const std::string& experiment, Shard shard) const {
   Statement query(db_->db, R"(
-      SELECT t.status, count(*), total(t.cost) FROM members m JOIN trials t ON t.id = m.trial
+      SELECT t.status, count(*), total(t.cost) FROM trials t INDEXED BY trials_to_do
+      CROSS JOIN members m ON t.id = m.trial
       WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
         AND m.position % ?3 = ?2 - 1 GROUP BY t.status)");
   query.bind(experiment, shard.index, shard.count);

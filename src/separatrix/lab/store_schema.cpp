@@ -26,9 +26,10 @@ constexpr const char* kSchema2 =
 constexpr std::array kMigrations = {kSchema, kSchema2};
 constexpr auto kVersion = std::int64_t(kMigrations.size());
 
-/// Every column that the program reads or writes.
+/// Every column that the program reads or writes, and the index that it asks for by name.
 constexpr std::array kColumns = {
     "SELECT id, spec, status, worker, heartbeat, result, error, created, cost FROM trials",
+    "SELECT id FROM trials INDEXED BY trials_to_do WHERE status = ''",
     "SELECT id, name, created FROM experiments",
     "SELECT experiment, trial, position FROM members",
     "SELECT trial, step, point FROM points",
