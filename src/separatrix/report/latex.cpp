@@ -78,6 +78,17 @@ std::string head(const Columns& columns) {
   return lengths + " \\\\\n" + rules + "\n" + widths + " \\\\\n";
 }
 
+/// "1e-3, 3e-3", or how many between which two.
+std::string listed(const std::set<double>& rates) {
+  constexpr std::size_t kMost = 8;
+  if (rates.size() > kMost)
+    return fmt::format("{} from {} to {}", rates.size(), format_lr(*rates.begin()),
+                       format_lr(*rates.rbegin()));
+  std::string text;
+  for (const double rate : rates) text += (text.empty() ? "" : ", ") + format_lr(rate);
+  return text;
+}
+
 /// The learning rates and chance levels of the cells at these columns, as sentences.
 std::string conditions(std::span<const Cell* const> cells) {
   std::set<double> rates;
@@ -90,8 +101,7 @@ std::string conditions(std::span<const Cell* const> cells) {
     }
     if (const auto& at = cell->best().lengths.front(); at.chance) chance[at.length] = *at.chance;
   }
-  std::string text = "Best of the learning rates tried (";
-  for (const double rate : rates) text += (rate == *rates.begin() ? "" : ", ") + format_lr(rate);
+  std::string text = "Best of the learning rates tried (" + listed(rates);
   text += fmt::format("), up to {} seed{} each; chance: ", most_seeds, most_seeds == 1 ? "" : "s");
   for (const auto& [length, value] : chance)
     text += (length == chance.begin()->first ? "" : ", ") + per_cent_of(value) +
