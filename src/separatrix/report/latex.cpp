@@ -146,6 +146,25 @@ std::string label_of(std::string text) {
   return text;
 }
 
+/// The comment that names the experiment, and its tables.
+std::string experiment_tables(const Store& store, const std::string& experiment,
+                              const Catalogue& catalogue) {
+  const std::vector<StoredTrial> trials = store.trials(experiment);
+  const std::string label = "tab:" + label_of(experiment);
+  std::string out = "\n% " + escape_latex(experiment) + "\n";
+  if (const std::vector<Json> found = store.findings(experiment, "separation"); !found.empty()) {
+    std::vector<SeparationRow> rows;
+    for (const Json& row : member_at(found.back(), "rows"))
+      rows.push_back(read_separation_row(row));
+    std::string about = text_at(found.back(), "description");
+    if (!trials.empty())
+      about += ". Learned: " + criterion_text(trials.front().spec.train) + " answered right";
+    out += "\n" + latex_separation(rows, about + ".", label);
+  }
+  if (!trials.empty()) out += "\n" + latex_accuracy(cells_of(trials, catalogue), label);
+  return out;
+}
+
 }  // namespace
 
 std::string escape_latex(std::string_view text) {
@@ -213,23 +232,12 @@ std::string latex_accuracy(std::span<const Cell> cells, const std::string& label
   return out;
 }
 
-std::string write_latex(const Store& store, const std::string& experiment,
+std::string write_latex(const Store& store, std::span<const std::string> experiments,
                         const std::string& folder) {
   const Catalogue catalogue = Catalogue::builtin();
-  const std::vector<StoredTrial> trials = store.trials(experiment);
-  const std::string label = "tab:" + label_of(experiment);
-  std::string out =
-      "% Separatrix, experiment " + escape_latex(experiment) + "; needs \\usepackage{booktabs}\n";
-  if (const std::vector<Json> found = store.findings(experiment, "separation"); !found.empty()) {
-    std::vector<SeparationRow> rows;
-    for (const Json& row : member_at(found.back(), "rows"))
-      rows.push_back(read_separation_row(row));
-    std::string about = text_at(found.back(), "description");
-    if (!trials.empty())
-      about += ". Learned: " + criterion_text(trials.front().spec.train) + " answered right";
-    out += "\n" + latex_separation(rows, about + ".", label);
-  }
-  if (!trials.empty()) out += "\n" + latex_accuracy(cells_of(trials, catalogue), label);
+  std::string out = "% Tables by Separatrix; they need \\usepackage{booktabs}\n";
+  for (const std::string& experiment : experiments)
+    out += experiment_tables(store, experiment, catalogue);
   make_folder(folder);
   const std::string path = (std::filesystem::path(folder) / "tables.tex").string();
   write_file_atomic(path, out);
