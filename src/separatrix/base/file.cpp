@@ -109,10 +109,11 @@ void AtomicFile::write_at(std::uint64_t offset, std::string_view bytes) {
   }
 }
 
-void AtomicFile::commit() {
-  if (::fsync(fd_) != 0) abandon("write", errno);
+void AtomicFile::commit(bool durable) {
+  if (durable && ::fsync(fd_) != 0) abandon("write", errno);
   const int closed = ::close(std::exchange(fd_, -1));
   if (closed != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) abandon("write", errno);
+  if (!durable) return;
   const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
   const std::string folder = parent.empty() ? "." : parent.string();
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

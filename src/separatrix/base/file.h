@@ -25,7 +25,9 @@ class AtomicFile {
   void reserve(std::uint64_t bytes);
   void append(std::string_view bytes);
   void write_at(std::uint64_t offset, std::string_view bytes);
-  void commit();
+  /// Not `durable`: leaves it to the system when the bytes reach the disk, so that a power failure
+  /// soon after may leave an empty file; for thousands of files that one command writes again.
+  void commit(bool durable = true);
 
  private:
   [[noreturn]] void abandon(const char* action, int error);

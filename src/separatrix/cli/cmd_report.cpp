@@ -39,7 +39,7 @@ void add_report(Command command, Session& session) {
     Json json = {{"html", files.html}, {"csv", files.csv}, {"charts", files.charts}};
     std::string text = fmt::format("{}\n{}\n", files.html, files.csv);
     if (o->latex) {
-      json["latex"] = write_latex(store, name, o->output);
+      json["latex"] = write_latex(store, std::vector{name}, o->output);
       text += json["latex"].get<std::string>() + "\n";
     }
     session.print(json, text);

@@ -72,7 +72,9 @@ std::vector<std::string> write_tensorboard(ExportedExperiments experiments,
       const auto folder = std::filesystem::path(path) / tensorboard_run_name(trial);
       make_folder(folder.string());
       files.push_back((folder / "events.out.tfevents.0.separatrix").string());
-      write_file_atomic(files.back(), tensorboard_events(trial));
+      AtomicFile file(files.back());
+      file.append(tensorboard_events(trial));
+      file.commit(false);
     }
   return files;
 }

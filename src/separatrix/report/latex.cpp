@@ -78,6 +78,17 @@ std::string head(const Columns& columns) {
   return lengths + " \\\\\n" + rules + "\n" + widths + " \\\\\n";
 }
 
+/// "1e-3, 3e-3", or how many between which two.
+std::string listed(const std::set<double>& rates) {
+  constexpr std::size_t kMost = 8;
+  if (rates.size() > kMost)
+    return fmt::format("{} from {} to {}", rates.size(), format_lr(*rates.begin()),
+                       format_lr(*rates.rbegin()));
+  std::string text;
+  for (const double rate : rates) text += (text.empty() ? "" : ", ") + format_lr(rate);
+  return text;
+}
+
 /// The learning rates and chance levels of the cells at these columns, as sentences.
 std::string conditions(std::span<const Cell* const> cells) {
   std::set<double> rates;
@@ -90,8 +101,7 @@ std::string conditions(std::span<const Cell* const> cells) {
     }
     if (const auto& at = cell->best().lengths.front(); at.chance) chance[at.length] = *at.chance;
   }
-  std::string text = "Best of the learning rates tried (";
-  for (const double rate : rates) text += (rate == *rates.begin() ? "" : ", ") + format_lr(rate);
+  std::string text = "Best of the learning rates tried (" + listed(rates);
   text += fmt::format("), up to {} seed{} each; chance: ", most_seeds, most_seeds == 1 ? "" : "s");
   for (const auto& [length, value] : chance)
     text += (length == chance.begin()->first ? "" : ", ") + per_cent_of(value) +
@@ -134,6 +144,25 @@ std::string label_of(std::string text) {
   for (char& c : text)
     if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9')) c = '-';
   return text;
+}
+
+/// The comment that names the experiment, and its tables.
+std::string experiment_tables(const Store& store, const std::string& experiment,
+                              const Catalogue& catalogue) {
+  const std::vector<StoredTrial> trials = store.trials(experiment);
+  const std::string label = "tab:" + label_of(experiment);
+  std::string out = "\n% " + escape_latex(experiment) + "\n";
+  if (const std::vector<Json> found = store.findings(experiment, "separation"); !found.empty()) {
+    std::vector<SeparationRow> rows;
+    for (const Json& row : member_at(found.back(), "rows"))
+      rows.push_back(read_separation_row(row));
+    std::string about = text_at(found.back(), "description");
+    if (!trials.empty())
+      about += ". Learned: " + criterion_text(trials.front().spec.train) + " answered right";
+    out += "\n" + latex_separation(rows, about + ".", label);
+  }
+  if (!trials.empty()) out += "\n" + latex_accuracy(cells_of(trials, catalogue), label);
+  return out;
 }
 
 }  // namespace
@@ -203,23 +232,12 @@ std::string latex_accuracy(std::span<const Cell> cells, const std::string& label
   return out;
 }
 
-std::string write_latex(const Store& store, const std::string& experiment,
+std::string write_latex(const Store& store, std::span<const std::string> experiments,
                         const std::string& folder) {
   const Catalogue catalogue = Catalogue::builtin();
-  const std::vector<StoredTrial> trials = store.trials(experiment);
-  const std::string label = "tab:" + label_of(experiment);
-  std::string out =
-      "% Separatrix, experiment " + escape_latex(experiment) + "; needs \\usepackage{booktabs}\n";
-  if (const std::vector<Json> found = store.findings(experiment, "separation"); !found.empty()) {
-    std::vector<SeparationRow> rows;
-    for (const Json& row : member_at(found.back(), "rows"))
-      rows.push_back(read_separation_row(row));
-    std::string about = text_at(found.back(), "description");
-    if (!trials.empty())
-      about += ". Learned: " + criterion_text(trials.front().spec.train) + " answered right";
-    out += "\n" + latex_separation(rows, about + ".", label);
-  }
-  if (!trials.empty()) out += "\n" + latex_accuracy(cells_of(trials, catalogue), label);
+  std::string out = "% Tables by Separatrix; they need \\usepackage{booktabs}\n";
+  for (const std::string& experiment : experiments)
+    out += experiment_tables(store, experiment, catalogue);
   make_folder(folder);
   const std::string path = (std::filesystem::path(folder) / "tables.tex").string();
   write_file_atomic(path, out);

@@ -24,9 +24,9 @@ std::string latex_separation(std::span<const SeparationRow> rows, const std::str
 /// dashes. Labels are "<label>-1", "<label>-2", ...
 std::string latex_accuracy(std::span<const Cell> cells, const std::string& label);
 
-/// Writes <folder>/tables.tex from what the store has of the experiment and returns its path.
-/// Throws Error(io).
-std::string write_latex(const Store& store, const std::string& experiment,
+/// Writes <folder>/tables.tex from what the store has of the experiments, one after the other, and
+/// returns its path. Throws Error(io).
+std::string write_latex(const Store& store, std::span<const std::string> experiments,
                         const std::string& folder);
 
 }  // namespace separatrix
