@@ -16,7 +16,10 @@ SeparateConfig tiny(const std::string& store) {
   config.length = 4;
   config.store = store;
   config.threads = 2;
-  config.custom_budget = Budget{"tiny", {4, 8}, {1e-2}, 1, 200};
+  config.custom_budget =
+      Budget{.name = "tiny",
+             .search = {.smallest = 4, .largest = 8, .step = 4, .lrs = {1e-2}, .seeds = 1},
+             .steps = 200};
   return config;
 }
 
@@ -91,6 +94,37 @@ TEST(Separate, AStopInterruptsAndTheNextCallGoesOn) {
     EXPECT_EQ(to_json(end.rows[i]).at("learned_at"), to_json(whole.rows[i]).at("learned_at"));
 }
 
+TEST(Separate, EveryModelStandsInTheRowOfItsKind) {
+  const TempDir dir;
+  SeparateConfig config = tiny(dir / "s.db");
+  config.custom_budget->search.largest = 4;
+  config.custom_budget->steps = 2;
+  config.models = {"transformer", "transformer:layers=2", "lstm", "lstm+attention",
+                   "transformer:layers=3:heads=2"};
+  const Separation result = separate(config, Catalogue::builtin(), {}, {});
+  std::map<std::string, std::string> rows;
+  for (const SeparationRow& row : result.rows)
+    for (const LearnedAt& learned : row.learned_at) {
+      rows[learned.model] = row.label;
+      EXPECT_EQ(learned.seeds, 1);
+      EXPECT_FALSE(learned.tried.empty());
+    }
+  EXPECT_EQ(rows, (std::map<std::string, std::string>{
+                      {"transformer", "transformer 1 layer"},
+                      {"transformer:layers=2", "transformer 2 layers"},
+                      {"lstm", "recurrent state"},
+                      {"lstm+attention", "attention and state"},
+                      {"transformer:heads=2:layers=3", "transformer 3 layers"}}));
+  for (const SeparationRow& row : result.rows) {
+    if (row.label == "transformer 3 layers") {
+      EXPECT_EQ(row.no_construction, "one layer is enough");
+    }
+    if (row.label == "attention and state") {
+      EXPECT_THAT(row.no_bound, testing::HasSubstr("state"));
+    }
+  }
+}
+
 TEST(Separate, FailedTrialsAreNotCalledUnlearned) {
   const TempDir dir;
   SeparateConfig config = tiny(dir / "s.db");
@@ -122,6 +156,9 @@ TEST(Separate, RefusesWhatDoesNotExist) {
   EXPECT_EQ(kind([](auto& c) { c.task = "index-lokup"; }), ErrorKind::spec);
   EXPECT_EQ(kind([](auto& c) { c.length = 0; }), ErrorKind::spec);
   EXPECT_EQ(kind([](auto& c) { c.models = {"lstn"}; }), ErrorKind::spec);
+  EXPECT_EQ(kind([](auto& c) { c.models = {"mamba:layer=2"}; }), ErrorKind::spec);
+  EXPECT_EQ(kind([](auto& c) { c.models = {"lstm:d_model=32"}; }), ErrorKind::spec);
+  EXPECT_EQ(kind([](auto& c) { c.models = {"retnet:heads=16"}; }), ErrorKind::spec);
   EXPECT_EQ(kind([](auto& c) { c.task_config["alphabeth"] = 3; }), ErrorKind::spec);
   EXPECT_EQ(kind([](auto& c) { c.custom_budget.reset(), c.budget = "qick"; }), ErrorKind::usage);
   EXPECT_FALSE(std::filesystem::exists(dir / "s.db")) << "nothing is written for a wrong request";

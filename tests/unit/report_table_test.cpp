@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "separatrix/report/data.h"
@@ -53,8 +54,8 @@ TEST(ReportTable, LooksAsPromised) {
                      impossible below  certified at                              learned at (99 % of 5000 fresh inputs)
 recurrent state      120 bits (exact)  120 bits, shift-register-rnn (proved)     lstm: 32 units = 2048 bits, 3/3 seeds, lr 1e-3..3e-3
                                                                                  gru: not solved up to 16 units = 512 bits, best 43.1 %
-                                                                                   (budget: widths 8, 16; learning rates 1e-3, 3e-3; 3 seeds; 3000 steps)
 transformer 1 layer  -                 width 17, float32, margin 0.495 (proved)  width 16, 3/3 seeds, lr 1e-3..3e-3
+(budget: widths 8, 16; learning rates 1e-3, 3e-3; 3 seeds; 3000 steps)
 )");
 }
 
@@ -72,6 +73,28 @@ TEST(ReportTable, SaysWhatIsMissing) {
   Separation interrupted = example();
   interrupted.interrupted = true;
   EXPECT_NE(separation_table(interrupted).find("interrupted"), std::string::npos);
+}
+
+TEST(ReportTable, SaysHowSureASuccessIsAndWhenOnlySomeSeedsSolve) {
+  LearnedAt at = learned(true, "lstm", 32, 2048);
+  at.tried = {{.width = 32, .rates = {{.lr = 1e-3, .seeds = 3, .solved = 3}}}};
+  at.success_low = 0.4385;
+  at.success_high = 1;
+  at.steps_median = 1300;
+  EXPECT_EQ(learned_text(at),
+            "32 units = 2048 bits, 3/3 seeds (44..100 %), lr 1e-3..3e-3, 1300 steps");
+  at.solved = false;
+  at.tried[0].rates[0].solved = 1;
+  EXPECT_EQ(learned_text(at),
+            "not solved up to 32 units = 2048 bits, best 43.1 %, at most 1/3 seeds");
+}
+
+TEST(ReportTable, BudgetsThatDifferAreSaidWithTheirModels) {
+  Separation two = example();
+  two.rows[0].learned_at.push_back(learned(false, "rnn", 16, 512));
+  two.rows[0].learned_at.back().budget += "; 2 trials failed";
+  EXPECT_THAT(separation_table(two), testing::HasSubstr("(budget of gru: widths"));
+  EXPECT_THAT(separation_table(two), testing::HasSubstr("(budget of rnn: widths"));
 }
 
 TEST(ReportTable, RowsSurviveTheStore) {

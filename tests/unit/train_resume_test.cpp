@@ -72,6 +72,25 @@ TEST_F(Resume, StoppedAtEveryStepGivesTheSameBits) {
   expect_same(result, train_tiny(spec));
 }
 
+TEST_F(Resume, GivingUpIsDecidedTheSameAfterAnyStop) {
+  TrialSpec spec = tiny_trial();
+  spec.train.lr = 1e-9;  // stays where it starts: near chance
+  spec.train.give_up_after = 30;
+  spec.train.give_up_below = 0.9;
+  TrialResult result;
+  for (Index sitting = 0; sitting < spec.train.steps + 1; ++sitting) {
+    std::atomic<bool> stop{false};
+    TrainRun run{.checkpoint = checkpoint_, .checkpoint_seconds = 1e9, .stop = &stop};
+    run.on_step = [&](Index, double) { stop = true; };
+    result = train_tiny(spec, run);
+    if (result.outcome != Outcome::interrupted) break;
+  }
+  EXPECT_TRUE(result.gave_up);
+  EXPECT_EQ(result.last.step, 40);
+  expect_same(result, train_tiny(spec));
+  EXPECT_TRUE(train_tiny(spec, {.checkpoint = checkpoint_}).gave_up) << "read back when finished";
+}
+
 TEST_F(Resume, AFinishedRunIsNotRunAgain) {
   const TrialSpec spec = tiny_trial();
   const TrialResult first = train_tiny(spec, {.checkpoint = checkpoint_});

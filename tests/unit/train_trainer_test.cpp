@@ -31,6 +31,40 @@ TEST(Train, UnsolvedIsSaidWhenTheStepsAreSpent) {
   EXPECT_NEAR(result.curve[0].train_loss, std::log(4), 1.5);
 }
 
+TEST(Train, AHopelessRunEndsAtTheFirstEvaluationAfterTheStep) {
+  TrialSpec spec = tiny_trial();
+  const TrialResult whole = train_tiny(spec);
+  EXPECT_FALSE(whole.gave_up);
+  double best = 0;  // scaled; four classes
+  for (const CurvePoint& point : whole.curve)
+    if (point.step <= 40) best = std::max(best, (point.token_accuracy - 0.25) / 0.75);
+  spec.train.give_up_after = 21;
+  spec.train.give_up_below = best + 0.01;
+  const TrialResult result = train_tiny(spec);
+  EXPECT_TRUE(result.gave_up);
+  EXPECT_EQ(result.outcome, Outcome::unsolved);
+  EXPECT_EQ(result.last.step, 40);
+  ASSERT_EQ(result.curve.size(), 2U);  // up to there the same run
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(to_json(result.curve[i]), to_json(whole.curve[i]));
+  EXPECT_EQ(result.metrics.size(), 1U);
+}
+
+TEST(Train, ARunThatOnceReachedTheThresholdIsNotGivenUp) {
+  TrialSpec spec = tiny_trial();
+  const TrialResult whole = train_tiny(spec);
+  const double first = (whole.curve[0].token_accuracy - 0.25) / 0.75;  // scaled; four classes
+  ASSERT_GT(first, 0.01);
+  spec.train.give_up_after = 60;  // the last step: nothing would be saved
+  EXPECT_FALSE(train_tiny(spec).gave_up);
+  spec.train.give_up_after = 40;
+  spec.train.give_up_below = 1;
+  EXPECT_TRUE(train_tiny(spec).gave_up);
+  spec.train.give_up_below = first - 0.005;
+  const TrialResult kept = train_tiny(spec);
+  EXPECT_FALSE(kept.gave_up);
+  EXPECT_EQ(kept.weights.values, whole.weights.values);
+}
+
 TEST(Train, DivergenceIsAResultAndKeepsSoundWeights) {
   TrialSpec spec = tiny_trial();
   spec.model.norm = "none";

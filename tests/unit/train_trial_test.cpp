@@ -62,6 +62,16 @@ TEST(TrialSpec, WhatATaskReadsIsPartOfTheIdWhenItReadsSomething) {
   EXPECT_EQ(read_trial_spec(to_json(spec), "test").id(), spec.id());
 }
 
+TEST(TrialSpec, FieldsThatCameLaterAreWrittenOnlyWhenTheySaySomething) {
+  TrialSpec spec = example();
+  EXPECT_FALSE(to_json(spec).at("train").contains("give_up_after"));  // older stores keep their ids
+  EXPECT_FALSE(to_json(spec).at("train").contains("give_up_below"));
+  const std::string before = spec.id();
+  spec.train.give_up_after = 100;
+  EXPECT_NE(spec.id(), before);
+  EXPECT_EQ(read_trial_spec(to_json(spec), "test").id(), spec.id());
+}
+
 TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   const auto expect_error = [](const char* pointer, const Json& value, const std::string& where) {
     Json json = to_json(example());
@@ -81,6 +91,8 @@ TEST(TrialSpec, WrongFieldsAreErrorsThatNameThePlace) {
   expect_error("/train/steps", 0, "x.yaml#/train/steps");
   expect_error("/train/schedule", "linear", "x.yaml#/train/schedule");
   expect_error("/train/shards", 65, "x.yaml#/train/shards");
+  expect_error("/train/give_up_after", -1, "x.yaml#/train/give_up_after");
+  expect_error("/train/give_up_below", 0, "x.yaml#/train/give_up_below");
   expect_error("/seed", -1, "x.yaml#/seed");
 }
 

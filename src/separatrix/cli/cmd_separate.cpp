@@ -42,7 +42,9 @@ Json rows_json(const Separation& separation) {
 void add_separate(Command command, Session& session) {
   auto o = std::make_shared<SeparateOptions>();
   o->task.add(command, session);
-  command.list("models", o->models, "families to train");
+  command.list("models", o->models,
+               "models to train, with options behind colons, blocks of a hybrid joined by +: "
+               "lstm,mamba:layers=2,attention+mlp");
   command.option("budget", o->budget, "what training may spend: quick, standard or full");
   command.option("seed", o->seed, "fixes every random choice");
   command.option("store", o->store,

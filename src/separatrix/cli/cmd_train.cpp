@@ -56,6 +56,7 @@ Json result_json(const TrialSpec& spec, const TrialResult& r, const Session& ses
   const auto bits = state_bits(spec.model, session.catalogue.blocks);
   return {{"solved", r.outcome == Outcome::solved},
           {"outcome", to_string(r.outcome)},
+          {"gave_up", r.gave_up},
           {"step", r.last.step},
           {"train_loss", r.last.train_loss},
           {"token_accuracy", r.last.token_accuracy},
@@ -128,9 +129,10 @@ void add_train(Command command, Session& session) {
     session.print(
         json, fmt::format("{} after {} steps: token accuracy {:.4f} on {} inputs never trained "
                           "on, loss {:.4f} nats, {}, {:.0f} tokens/s\n",
-                          to_string(result.outcome), result.last.step, result.last.token_accuracy,
-                          spec.train.final_examples, result.last.train_loss,
-                          spell_seconds(result.seconds), result.tokens_per_second));
+                          result.gave_up ? "given up as hopeless" : to_string(result.outcome),
+                          result.last.step, result.last.token_accuracy, spec.train.final_examples,
+                          result.last.train_loss, spell_seconds(result.seconds),
+                          result.tokens_per_second));
   });
 }
 

@@ -164,10 +164,13 @@ std::string transformer_row(Index layers) {
 
 std::string row_of(const ModelSpec& spec, const Registry<Block>& blocks) {
   if (state_bits(spec, blocks)) return kRecurrentRow;
-  Index layers = 0;
-  for (const LayerSpec& layer : spec.layers)
-    layers += blocks.make(layer.block, layer.config)->mixing() == Mixing::attention ? 1 : 0;
-  return transformer_row(layers);
+  Index attention = 0, recurrent = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const Mixing mixing = blocks.make(layer.block, layer.config)->mixing();
+    attention += mixing == Mixing::attention ? 1 : 0;
+    recurrent += mixing == Mixing::recurrent ? 1 : 0;
+  }
+  return recurrent > 0 ? kHybridRow : transformer_row(attention);
 }
 
 Json describe_built(const std::string& construction, const Claim& claim, const Built& built,

@@ -16,10 +16,12 @@ struct Evidence {
 };
 
 /// The row of the table that a model belongs to: "recurrent state", "transformer 1 layer",
-/// "transformer 2 layers", ...; only layers of attention are counted.
+/// "transformer 2 layers", ...; only layers of attention are counted. What has attention and a
+/// state, too, is no transformer: no bound of the other rows is about it.
 std::string row_of(const ModelSpec& spec, const Registry<Block>& blocks);
 std::string transformer_row(Index layers);
 inline constexpr const char* kRecurrentRow = "recurrent state";
+inline constexpr const char* kHybridRow = "attention and state";
 
 /// {"construction", "task", "length", "width", "layers", "heads", "parameters", "state_bits",
 /// "temperature"} of a built construction.

@@ -27,6 +27,7 @@ Json result_json(const TrialSpec& spec, const TrialResult& result, const Catalog
   for (const Metrics& each : result.metrics) metrics.push_back(to_json(each));
   return {{"outcome", to_string(result.outcome)},
           {"solved", result.outcome == Outcome::solved},
+          {"gave_up", result.gave_up},
           {"step", result.last.step},
           {"train_loss", finite(result.last.train_loss)},
           {"token_accuracy", finite(result.last.token_accuracy)},

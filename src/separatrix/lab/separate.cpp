@@ -1,33 +1,18 @@
 #include "separatrix/lab/separate.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "separatrix/base/hash.h"
+#include "separatrix/lab/cost.h"
 #include "separatrix/lab/evidence.h"
 #include "separatrix/lab/machine.h"
-#include "separatrix/lab/models.h"
-#include "separatrix/lab/pool.h"
+#include "separatrix/lab/model_text.h"
 #include "separatrix/lab/search.h"
 
 namespace separatrix {
 namespace {
-
-Json to_json(const LearnedAt& learned) {
-  return {{"solved", learned.solved},
-          {"model", learned.model},
-          {"width", learned.width},
-          {"state_bits", learned.state_bits ? Json(*learned.state_bits) : Json(nullptr)},
-          {"seeds_solved", learned.seeds_solved},
-          {"seeds", learned.seeds},
-          {"lr_min", learned.lr_min},
-          {"lr_max", learned.lr_max},
-          {"best_accuracy", learned.best_accuracy},
-          {"budget", learned.budget}};
-}
 
 /// Canonical names, all task defaults written out; throws Error(spec) for what does not exist.
 SeparateConfig canonical(SeparateConfig config, const Catalogue& catalogue) {
@@ -36,7 +21,13 @@ SeparateConfig canonical(SeparateConfig config, const Catalogue& catalogue) {
   config.task = entry.name;
   if (!config.custom_budget) config.custom_budget = named_budget(config.budget);
   config.budget = config.custom_budget->name;
-  for (std::string& model : config.models) model = find_model_family(model, catalogue.blocks).name;
+  for (std::string& model : config.models) {
+    const NamedModel named = parse_model(model, catalogue.blocks);
+    if (named.options.d_model != ModelOptions{}.d_model)
+      throw Error(ErrorKind::spec, "the width is what is searched for", model,
+                  "leave d_model out; the budget says which widths are tried");
+    model = model_text(named);
+  }
   catalogue.tasks.make(config.task, config.task_config)->check_length(config.length);
   return config;
 }
@@ -46,7 +37,7 @@ std::string experiment_name(const SeparateConfig& config, const Budget& budget, 
   Json rest = {{"task_config", config.task_config},
                {"seed", config.seed},
                {"models", config.models},
-               {"budget", describe(budget)}};
+               {"budget", describe(budget.search, training(budget))}};
   if (const std::string read = task.fingerprint(); !read.empty()) rest["task_fingerprint"] = read;
   return fmt::format("separate-{}-length-{}-{}-{}", config.task, config.length, config.budget,
                      sha256(rest.dump()).substr(0, 8));
@@ -75,15 +66,31 @@ std::string command_line(const SeparateConfig& config, const Catalogue& catalogu
   return command;
 }
 
-std::vector<SeparationRow> make_rows(const Evidence& evidence,
-                                     const std::vector<LearnedAt>& learned,
-                                     const Registry<Block>& blocks) {
-  const auto is_recurrent = [&](const LearnedAt& at) {
-    return find_model_family(at.model, blocks).model_class == ModelClass::recurrent;
-  };
+/// What training found, by row of the table.
+using Learned = std::vector<std::pair<std::string, LearnedAt>>;
+
+std::string why_no_bound(const std::string& label) {
+  if (label == kRecurrentRow) return "no method gives a bound here";
+  if (label == transformer_row(1)) return "no bound excludes one head of width one";
+  if (label == kHybridRow) return "no bound is known for attention together with a state";
+  return "no unconditional bound is known for more than one layer";
+}
+
+std::string why_no_construction(const std::string& label, const Evidence& evidence) {
+  for (Index layers = 1; label.starts_with("transformer ") && transformer_row(layers) != label;
+       ++layers)
+    if (evidence.constructions.contains(transformer_row(layers)))
+      return layers == 1 ? "one layer is enough" : fmt::format("{} layers are enough", layers);
+  return "no construction of this kind is known for these parameters";
+}
+
+std::vector<SeparationRow> make_rows(const Evidence& evidence, const Learned& learned) {
   std::vector<std::string> labels = {kRecurrentRow, transformer_row(1), transformer_row(2)};
-  for (const auto& [label, built] : evidence.constructions)
+  const auto add_label = [&](const std::string& label) {
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
+  };
+  for (const auto& [label, built] : evidence.constructions) add_label(label);
+  for (const auto& [label, at] : learned) add_label(label);
   std::vector<SeparationRow> rows;
   for (const std::string& label : labels) {
     SeparationRow row;
@@ -94,37 +101,54 @@ std::vector<SeparationRow> make_rows(const Evidence& evidence,
     if ((recurrent || one_layer) && bound != evidence.bounds.end())
       row.impossible_below = bound->second;
     else
-      row.no_bound = recurrent   ? "no method gives a bound here"
-                     : one_layer ? "no bound excludes one head of width one"
-                                 : "no unconditional bound is known for more than one layer";
+      row.no_bound = why_no_bound(label);
     const auto built = evidence.constructions.find(label);
     if (built != evidence.constructions.end())
       row.certified_at = built->second;
     else
-      row.no_construction =
-          label == transformer_row(2) && evidence.constructions.contains(transformer_row(1))
-              ? "one layer is enough"
-              : "no construction of this kind is known for these parameters";
-    for (const LearnedAt& at : learned)
-      if (is_recurrent(at) == recurrent && (recurrent || one_layer)) row.learned_at.push_back(at);
+      row.no_construction = why_no_construction(label, evidence);
+    for (const auto& [of, at] : learned)
+      if (of == label) row.learned_at.push_back(at);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-bool stopped(const RunOptions& options) { return options.stop != nullptr && options.stop->load(); }
-
-/// Trains until the search has its answers. Trials that another process is at are waited for.
-void run_search(ThresholdSearch& search, const std::string& store_path,
-                const std::string& experiment, const Catalogue& catalogue,
-                const RunOptions& options, const std::function<void(const std::string&)>& say) {
-  for (bool waiting = false; !stopped(options); waiting = true) {
-    run_queue(store_path, experiment, catalogue, options,
-              [&](Store& store) { search.advance(store, say); });
-    if (search.finished() || stopped(options)) return;
-    if (!waiting) say("waiting for trials that another process is running");
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+/// One model for each of config.models, canonical as config is.
+SearchSpec search_spec(const SeparateConfig& config, const Budget& budget, const Task& task,
+                       const Registry<Block>& blocks) {
+  SearchSpec spec{.config = budget.search, .models = {}, .seed = config.seed};
+  const TaskInfo info = task.info(config.length);
+  TrialSpec base{.task = config.task,
+                 .task_config = config.task_config,
+                 .length = config.length,
+                 .model = {},
+                 .train = training(budget),
+                 .task_fingerprint = task.fingerprint()};
+  for (const std::string& text : config.models) {
+    const NamedModel named = parse_model(text, blocks);
+    const auto trial = [base, named, info, &blocks, text](Index width) {
+      TrialSpec at = base;
+      NamedModel sized = named;
+      sized.options.d_model = width;
+      at.model = resolve(named_model(sized, info, blocks), blocks, text);
+      return at;
+    };
+    spec.models.push_back({.label = text, .trial = trial, .multiple_of = named.options.heads});
   }
+  return spec;
+}
+
+/// So that nobody waits for an hour who expected a minute.
+std::string cost_words(const SearchSpec& spec, const Catalogue& catalogue, int threads) {
+  constexpr double kSecondsToTime = 0.5;
+  CostEstimate estimate(catalogue, kSecondsToTime);
+  const SearchCost cost = most_cost(spec, estimate);
+  const double minutes = cost.seconds / double(threads) / 60;
+  return fmt::format(
+      "training: at most {} trials of {:.1e} operations in all; about {} minutes on {} idle "
+      "cores if none is solved or given up before its last step",
+      cost.trials, cost.operations, minutes < 1 ? "1" : fmt::format("{:.0f}", minutes), threads);
 }
 
 }  // namespace
@@ -159,15 +183,24 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
   result.length = config.length;
   result.description = task->describe(config.length);
 
-  ThresholdSearch search(config, budget, catalogue, result.experiment);
+  const SearchSpec spec = search_spec(config, budget, *task, catalogue.blocks);
+  ThresholdSearch search(spec, catalogue, result.experiment);
   Store store(config.store);
   store.put(result.experiment, "machine", "machine", describe_machine());
   store.retry_failed(result.experiment);
   const Evidence evidence =
       gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
-  run_search(search, config.store, result.experiment, catalogue, options, say);
+  if (store.counts(result.experiment).empty() && !config.models.empty())
+    say(cost_words(spec, catalogue, options.threads));
+  run_search(search, config.store, catalogue, options, say);
 
-  result.rows = make_rows(evidence, search.learned(), catalogue.blocks);
+  Learned learned;
+  for (std::size_t i = 0; i < spec.models.size(); ++i) {
+    const Index width = width_range(spec.config, spec.models[i]).smallest;  // any: the kind is one
+    learned.emplace_back(row_of(spec.models[i].trial(width).model, catalogue.blocks),
+                         search.learned()[i]);
+  }
+  result.rows = make_rows(evidence, learned);
   result.interrupted = !search.finished();
   Json rows = Json::array();
   for (const SeparationRow& row : result.rows) rows.push_back(to_json(row));
@@ -178,7 +211,7 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
              {"length", config.length},
              {"seed", config.seed},
              {"budget", config.budget},
-             {"budget_in_words", describe(budget)},
+             {"budget_in_words", describe(budget.search, training(budget))},
              {"command", command_line(config, catalogue)},
              {"rows", rows},
              {"interrupted", result.interrupted}});

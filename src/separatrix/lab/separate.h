@@ -6,44 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "separatrix/lab/budget.h"
 #include "separatrix/lab/runner.h"
 
 namespace separatrix {
-
-/// What a search may spend. Counted in trials and steps, never in seconds, so that the same command
-/// gives the same table on every machine.
-struct Budget {
-  std::string name;  ///< "quick", "standard", "full"
-  std::vector<Index> widths;
-  std::vector<double> lrs;
-  Index seeds = 3, steps = 0;
-};
-Budget named_budget(const std::string& name);  ///< throws Error(usage)
-std::string describe(const Budget& budget);    ///< "widths 8, 16, 32; learning rates 1e-3; ..."
 
 struct SeparateConfig {
   std::string task;
   Json task_config = Json::object();
   Index length = 0;
-  std::vector<std::string> models = {"transformer", "lstm"};
+  std::vector<std::string> models = {"transformer", "lstm"};  ///< as parse_model reads them
   std::string budget = "quick";
   std::optional<Budget> custom_budget;  ///< used instead of the named one
   std::uint64_t seed = 0;
   std::string store = "separatrix.db";
   int threads = 1;  ///< the larger of this and RunOptions::threads counts
-};
-
-/// Solved at the smallest width at which, for some learning rate, at least two thirds of the seeds
-/// solve the task.
-struct LearnedAt {
-  bool solved = false;
-  std::string model;  ///< "lstm"
-  Index width = 0;    ///< solved: smallest; otherwise: largest tried
-  std::optional<Index> state_bits;
-  Index seeds_solved = 0, seeds = 0;
-  double lr_min = 0, lr_max = 0;  ///< window of learning rates that worked at that width
-  double best_accuracy = 0;       ///< over everything tried, when not solved
-  std::string budget;  ///< in words: widths, learning rates, seeds, steps; trials that failed
 };
 
 /// One line of the table of three numbers. Absent parts: no bound, construction or training.

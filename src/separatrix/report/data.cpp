@@ -27,22 +27,6 @@ ReportTrial read_trial(StoredTrial stored, const Registry<Block>& blocks) {
   return trial;
 }
 
-LearnedAt read_learned(const Json& json) {
-  LearnedAt learned;
-  learned.solved = member_at(json, "solved") == true;
-  learned.model = text_at(json, "model");
-  learned.width = Index(number_at(json, "width", 0));
-  if (const Json& bits = member_at(json, "state_bits"); bits.is_number())
-    learned.state_bits = Index(bits.get<double>());
-  learned.seeds_solved = Index(number_at(json, "seeds_solved", 0));
-  learned.seeds = Index(number_at(json, "seeds", 0));
-  learned.lr_min = number_at(json, "lr_min", 0);
-  learned.lr_max = number_at(json, "lr_max", 0);
-  learned.best_accuracy = number_at(json, "best_accuracy", 0);
-  learned.budget = text_at(json, "budget");
-  return learned;
-}
-
 void read_separation(const Json& finding, ReportData& data) {
   data.task = text_at(finding, "task");
   data.description = text_at(finding, "description");
@@ -78,7 +62,7 @@ SeparationRow read_separation_row(const Json& json) {
   row.certified_at = member_at(json, "certified_at");
   row.no_construction = text_at(json, "no_construction");
   for (const Json& learned : member_at(json, "learned_at"))
-    row.learned_at.push_back(read_learned(learned));
+    row.learned_at.push_back(read_learned_at(learned));
   return row;
 }
 

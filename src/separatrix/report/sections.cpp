@@ -147,8 +147,9 @@ std::string learned_cell(const SeparationRow& row) {
                          units.empty() ? "" : ", " + units);
       std::string rates = format_lr(learned.lr_min);
       if (learned.lr_min != learned.lr_max) rates += " to " + format_lr(learned.lr_max);
-      out += fmt::format("<small>{} of {} seeds, learning rate {}</small>", learned.seeds_solved,
-                         learned.seeds, rates);
+      out += fmt::format(
+          "<small>{} of {} seeds{}, learning rate {}</small>", learned.seeds_solved, learned.seeds,
+          learned.tried.empty() ? "" : " (95 %: " + success_text(learned) + ")", rates);
     } else {
       out += fmt::format("<span class=\"unsolved\">not solved</span><small>{}, up to {}</small>",
                          display_model(learned.model),

@@ -14,25 +14,42 @@ namespace {
 
 using Line = std::array<std::string, 4>;
 
-/// "transformer: ..." unless the row is already called after the model.
+/// "transformer: ..." unless the row is already called after the model, and has no other.
 std::string learned_line(const SeparationRow& row, const LearnedAt& learned) {
-  const bool named = row.label.rfind(learned.model, 0) == 0;
+  const bool named = row.label.rfind(learned.model, 0) == 0 && row.learned_at.size() == 1;
   return (named ? "" : learned.model + ": ") + learned_text(learned);
 }
 
-/// A search that ended at its budget says so, and the budget, on a line of its own.
 std::vector<Line> table_lines(const SeparationRow& row) {
   std::vector<Line> lines;
-  for (const LearnedAt& learned : row.learned_at) {
+  for (const LearnedAt& learned : row.learned_at)
     lines.push_back({"", "", "", learned_line(row, learned)});
-    if (!learned.solved && !learned.budget.empty())
-      lines.push_back({"", "", "", "  (budget: " + learned.budget + ")"});
-  }
   if (lines.empty()) lines.push_back({"", "", "", "-"});
   lines[0][0] = row.label;
   lines[0][1] = impossible_text(row.impossible_below);
   lines[0][2] = certified_text(row.certified_at);
   return lines;
+}
+
+/// Below the table, each budget at which a search ended without an answer, with its models where
+/// there are several: "(budget of lstm, gru: ...)".
+std::string budget_lines(const std::vector<SeparationRow>& rows) {
+  std::vector<std::pair<std::string, std::string>> budgets;  // and whose
+  for (const SeparationRow& row : rows)
+    for (const LearnedAt& learned : row.learned_at) {
+      if (learned.solved || learned.budget.empty()) continue;
+      const auto same = std::find_if(budgets.begin(), budgets.end(), [&](const auto& each) {
+        return each.first == learned.budget;
+      });
+      if (same == budgets.end())
+        budgets.emplace_back(learned.budget, learned.model);
+      else
+        same->second += ", " + learned.model;
+    }
+  std::string out;
+  for (const auto& [budget, models] : budgets)
+    out += "(budget" + (budgets.size() > 1 ? " of " + models : "") + ": " + budget + ")\n";
+  return out;
 }
 
 std::string joined(const std::vector<Line>& lines) {
@@ -89,9 +106,23 @@ std::string learned_text(const LearnedAt& learned) {
   if (learned.solved) {
     std::string lr = format_lr(learned.lr_min);
     if (learned.lr_max != learned.lr_min) lr += ".." + format_lr(learned.lr_max);
-    return fmt::format("{}, {}/{} seeds, lr {}", size, learned.seeds_solved, learned.seeds, lr);
+    std::string text = fmt::format("{}, {}/{} seeds", size, learned.seeds_solved, learned.seeds);
+    if (!learned.tried.empty()) text += fmt::format(" ({})", success_text(learned));
+    text += ", lr " + lr;
+    if (learned.steps_median > 0) text += fmt::format(", {:g} steps", learned.steps_median);
+    return text;
   }
-  return fmt::format("not solved up to {}, best {}", size, format_percent(learned.best_accuracy));
+  std::string text =
+      fmt::format("not solved up to {}, best {}", size, format_percent(learned.best_accuracy));
+  Index most = 0;  // else "not solved, best 100 %" would look like a mistake
+  for (const WidthTried& tried : learned.tried)
+    if (!tried.rates.empty()) most = std::max(most, tried.best().solved);
+  if (most > 0) text += fmt::format(", at most {}/{} seeds", most, learned.seeds);
+  return text;
+}
+
+std::string success_text(const LearnedAt& learned) {
+  return fmt::format("{:.0f}..{:.0f} %", 100 * learned.success_low, 100 * learned.success_high);
 }
 
 std::string criterion_text(const TrainConfig& criterion) {
@@ -112,8 +143,8 @@ std::string separation_table(const Separation& separation,
        criterion ? "learned at (" + criterion_text(*criterion) + ")" : "learned at"}};
   for (const SeparationRow& row : separation.rows)
     for (Line& line : table_lines(row)) lines.push_back(std::move(line));
-  std::string out =
-      task_title(separation.task) + ": " + separation.description + ".\n\n" + joined(lines);
+  std::string out = task_title(separation.task) + ": " + separation.description + ".\n\n" +
+                    joined(lines) + budget_lines(separation.rows);
   if (separation.interrupted) out += "(interrupted: the same command goes on where it stopped)\n";
   return out;
 }

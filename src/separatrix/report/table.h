@@ -23,7 +23,9 @@ std::optional<TrainConfig> criterion_of(const Store& store, const std::string& e
 // The cells; "-" where there is nothing.
 std::string impossible_text(const Json& bound);      ///< "120 bits (exact)"
 std::string certified_text(const Json& certified);   ///< "width 17, float32, margin 0.49 (proved)"
-std::string learned_text(const LearnedAt& learned);  ///< "32 units = 2048 bits, 3/3 seeds, lr 1e-3"
+std::string learned_text(const LearnedAt& learned);  ///< "width 8, 3/3 seeds (44..100 %), ..."
+/// Wilson's 95 % interval of the fraction of seeds that solve: "44..100 %".
+std::string success_text(const LearnedAt& learned);
 std::string criterion_text(const TrainConfig& criterion);  ///< "99 % of 5000 fresh inputs"
 
 }  // namespace separatrix

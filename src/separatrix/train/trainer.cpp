@@ -1,5 +1,6 @@
 #include "separatrix/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -87,9 +88,25 @@ class Run {
     if (how_.on_point) how_.on_point(now);
     const double target = spec_.train.target_accuracy;
     state_.held = target > 0 && now.token_accuracy >= target ? state_.held + 1 : 0;
-    if (state_.held < 2) return;
+    if (state_.held < 2) {
+      if (is_hopeless()) end(Outcome::unsolved, final_point());
+      return;
+    }
     const CurvePoint last = final_point();
     if (last.token_accuracy >= target) end(Outcome::solved, last);
+  }
+
+  /// The rule of TrainConfig::give_up_after, which looks once and at the curve only: a resumed run
+  /// decides the same.
+  bool is_hopeless() const {
+    const TrainConfig& c = spec_.train;
+    const bool is_time = c.give_up_after > 0 && state_.step >= c.give_up_after &&
+                         state_.step < c.give_up_after + c.eval_every && state_.step < c.steps;
+    if (!is_time) return false;
+    const double chance = task_.chance(spec_.length);
+    return std::none_of(state_.curve.begin(), state_.curve.end(), [&](const CurvePoint& point) {
+      return point.token_accuracy - chance >= c.give_up_below * (1 - chance);
+    });
   }
 
   /// A given embedding is not trained, not even decayed: it lies at the front of the buffer.
@@ -176,7 +193,8 @@ class Run {
                            : std::vector<Metrics>{},
             .seconds = seconds,
             .tokens_per_second = seconds > 0 ? tokens / seconds : 0,
-            .weights = std::move(weights)};
+            .weights = std::move(weights),
+            .gave_up = outcome == Outcome::unsolved && state_.step < spec_.train.steps};
   }
 
   const TrialSpec& spec_;

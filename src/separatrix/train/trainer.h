@@ -22,7 +22,7 @@ CurvePoint read_curve_point(const Json& json);
 
 enum class Outcome {
   solved,      ///< target accuracy held over two evaluations and confirmed on final_examples
-  unsolved,    ///< all steps spent
+  unsolved,    ///< all steps spent, or given up (TrialResult::gave_up)
   diverged,    ///< loss or gradient not finite; the weights of the last sound step are kept
   interrupted  ///< stop was set; a checkpoint holds the exact state
 };
@@ -38,6 +38,8 @@ struct TrialResult {
   std::vector<Metrics> metrics;
   double seconds = 0, tokens_per_second = 0;
   Weights weights;
+  /// Unsolved and ended at last.step, before all steps were spent: TrainConfig::give_up_after.
+  bool gave_up = false;
 };
 
 /// Where and how a trial runs; nothing here changes its bits.

@@ -48,11 +48,13 @@ void check(const TrainConfig& c, const std::string& where) {
   require(c.target_accuracy >= 0 && c.target_accuracy <= 1, "target_accuracy", "0 to 1");
   require(c.holdout == 0 || c.holdout >= 2, "holdout", "0 or at least 2");
   require(c.shards >= 1 && c.shards <= c.batch_size, "shards", "1 to batch_size");
+  require(c.give_up_after >= 0, "give_up_after", "at least 0 (0 turns giving up off)");
+  require(c.give_up_below > 0 && c.give_up_below <= 1, "give_up_below", "above 0 and at most 1");
 }
 
 /// Fields of TrainConfig that came after stores existed. At their defaults they are not written,
 /// so that the trials of older stores keep their ids.
-constexpr std::array<const char*, 0> kLaterFields = {};
+constexpr std::array kLaterFields = {"give_up_after", "give_up_below"};
 
 Json write_train(const TrainConfig& config) {
   Json json = write_config(config);

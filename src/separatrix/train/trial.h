@@ -17,6 +17,8 @@ struct TrainConfig {
   Index eval_every = 100, eval_examples = 512, final_examples = 5000;
   double target_accuracy = 0.995;
   Index holdout = 16, shards = 1;
+  Index give_up_after = 0;
+  double give_up_below = 0.1;
 };
 template <class V>
 void visit(V& v, TrainConfig& c) {
@@ -40,6 +42,11 @@ void visit(V& v, TrainConfig& c) {
     "one input in so many is kept for evaluation and never trained on; 0 = none");
   v("shards", c.shards,
     "fixed parts of each batch that threads may share; part of the result's identity");
+  v("give_up_after", c.give_up_after,
+    "a run that by the first evaluation at or after this step was always below give_up_below ends "
+    "there, unsolved; 0 = off");
+  v("give_up_below", c.give_up_below,
+    "scaled accuracy, (accuracy - chance) / (1 - chance), that such a run never reached");
 }
 
 /// Everything that determines a run. id() hashes the canonical JSON: same id, same bits out.
