@@ -190,7 +190,7 @@ Separation separate(const SeparateConfig& given, const Catalogue& catalogue,
   store.retry_failed(result.experiment);
   const Evidence evidence =
       gather_evidence(config, catalogue, store, result.experiment, say, options.stop);
-  if (store.counts(result.experiment).empty() && !config.models.empty())
+  if (store.trials(result.experiment).empty() && !config.models.empty())
     say(cost_words(spec, catalogue, options.threads));
   run_search(search, config.store, catalogue, options, say);
 
