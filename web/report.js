@@ -11,9 +11,16 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const list = (name) => css(name).split(/\s+/);
 
-  // n colours from first to last of the list.
-  const spread = (colors, n) =>
-    Array.from({ length: n }, (_, i) => colors[n < 2 ? 2 : Math.floor(i * (colors.length - 1) / (n - 1))]);
+  // n colours from first to last of a list of #rrggbb, mixed where there are more than it has.
+  function spread(colors, n) {
+    const parts = colors.map((color) => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)));
+    return Array.from({ length: n }, (_, i) => {
+      const place = n < 2 ? 2 : i * (colors.length - 1) / (n - 1);
+      const low = Math.floor(place), high = Math.ceil(place);
+      const mixed = parts[low].map((part, k) => Math.round(part + (place - low) * (parts[high][k] - part)));
+      return "#" + mixed.map((part) => part.toString(16).padStart(2, "0")).join("");
+    });
+  }
 
   function theme() {
     const ink = css("--ink"), quiet = css("--quiet"), good = css("--good");
