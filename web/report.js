@@ -249,7 +249,7 @@
   for (const box of boxes) observer.observe(box);
   let drawn = report.data && report.shown();
   report.listeners.push(() => {
-    if (report.shown() === drawn) return;  // the table was sorted or turned over
+    if (!report.data || report.shown() === drawn) return;  // the table was sorted or turned over
     drawn = report.shown();
     refresh();
   });
