@@ -181,7 +181,7 @@
     box.replaceChildren();
     const { spec, shown } = prepared(box, true);
     const note = figure.querySelector(".left-out");
-    if (note) {
+    if (note && shown) {
       note.hidden = spec !== null && shown.left_out === 0;
       note.textContent = spec === null ? "Nothing to show for this choice."
         : `The first ${shown.panels} of ${shown.panels + shown.left_out} panels: choose a model or length above to see others.`;
