@@ -203,6 +203,17 @@ test("ten thousand trials: under 5 MB, and there in under 3 seconds", async (t) 
   await page.close();
 });
 
+test("a page without a store draws and saves its charts, too", async () => {
+  const scaling = execFileSync(SAMPLE_REPORT, [OUT, "scaling"], { encoding: "utf8" }).trim();
+  const { page, said } = await open({ file: scaling });
+  assert.equal((await page.$$(".chart .mark-symbol.role-mark path")).length, 4);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click('.save button:text-is("CSV")')]);
+  await download.saveAs(join(OUT, "scaling.csv"));
+  assert.equal(readFileSync(join(OUT, "scaling.csv"), "utf8").trim().split("\n").length, 5);
+  assert.deepEqual(said, []);
+  await page.close();
+});
+
 test("the certified constructions are shown at work, rows of picture and table aligned", async () => {
   const { page, said } = await open({ width: 1280 });
   const titles = await page.$$eval("section[aria-labelledby=inside] h3", (all) => all.map((h) => h.textContent));
@@ -237,8 +248,10 @@ test("a mark under the pointer shows its tooltip, and none elsewhere", async () 
   const { page, said } = await open();
   await see_all(page);
   for (const figure of await page.$$("figure:has(.chart)")) {
-    await figure.scrollIntoViewIfNeeded();
     const point = (await figure.$$(".mark-symbol.role-mark path, .mark-rect.role-mark path")).at(-1);
+    await point.evaluate((mark) => mark.scrollIntoView({ block: "center" }));
+    // The scrolling, told a frame later, hides the tooltip.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
     const box = await point.boundingBox();
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await page.waitForSelector(".tip", { state: "visible", timeout: 3000 });

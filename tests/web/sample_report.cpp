@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "separatrix/base/file.h"
 #include "separatrix/lab/models.h"
 #include "separatrix/lab/separate.h"
 #include "separatrix/lab/sqlite.h"
 #include "separatrix/report/report.h"
+#include "separatrix/report/scaling.h"
 
 namespace separatrix {
 namespace {
@@ -225,16 +227,35 @@ void put_many(Store& store) {
   transaction.commit();
 }
 
+std::string write_scaling(const std::filesystem::path& folder) {
+  Scaling scaling;
+  scaling.machine = {{"cpu", "synthetic"}};
+  for (const char* model : {"lstm", "gru"})
+    scaling.series.push_back({.model = model,
+                              .live = "last",
+                              .axis = "length",
+                              .points = {{.size = 20, .ms = 1, .ms_min = 1, .ms_max = 2},
+                                         {.size = 40, .ms = 2, .ms_min = 2, .ms_max = 3}}});
+  const std::string path = (folder / "scaling.html").string();
+  write_file_atomic(path, scaling_page(scaling, "2000-01-01"));
+  return path;
+}
+
 }  // namespace
 }  // namespace separatrix
 
 int main(int argc, char** argv) {
   using namespace separatrix;  // NOLINT(google-build-using-namespace)
-  const bool large = argc == 3 && std::string_view(argv[2]) == "large";
-  if (argc != 2 && !large) return 2;
+  const std::string_view kind = argc == 3 ? argv[2] : "";
+  const bool large = kind == "large";
+  if (argc != 2 && !large && kind != "scaling") return 2;
   try {
     const std::filesystem::path folder(argv[1]);
     std::filesystem::create_directories(folder);
+    if (kind == "scaling") {
+      std::puts(write_scaling(folder).c_str());
+      return 0;
+    }
     for (const char* suffix : {"", "-wal", "-shm"})
       std::filesystem::remove(folder / (std::string("sample.db") + suffix));
     Store store((folder / "sample.db").string());
