@@ -1,12 +1,16 @@
-// Writes a report of made-up trials, for the page's test: sample_report FOLDER. Every text says
-// that the figures are synthetic; two of them try to break out of the page.
+// Writes a report of made-up trials, for the page's test: sample_report FOLDER, and FOLDER large
+// for ten thousand trials of two tasks. Every text says that the figures are synthetic; two of them
+// try to break out of the page.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 
+#include "separatrix/base/file.h"
 #include "separatrix/lab/models.h"
 #include "separatrix/lab/separate.h"
+#include "separatrix/lab/sqlite.h"
 #include "separatrix/report/report.h"
+#include "separatrix/report/scaling.h"
 
 namespace separatrix {
 namespace {
@@ -154,21 +158,114 @@ void put_findings(Store& store) {
             {{"cpu", "synthetic"}, {"cores", 2}, {"compiler", "synthetic"}, {"commit", "0000000"}});
 }
 
+/// 1000 cells of 5 rates and 2 seeds.
+std::vector<TrialSpec> many_trials() {
+  const Catalogue catalogue = Catalogue::builtin();
+  std::vector<TrialSpec> specs;
+  TrialSpec spec;
+  spec.train.steps = kSteps;
+  spec.eval_lengths = {512};
+  for (const char* task : {"index-lookup", "bounded-dyck"})
+    for (Index length = 10; length <= 100; length += 10) {
+      spec.task = task;
+      spec.task_config = catalogue.tasks.find(task).resolve(Json::object(), "");
+      spec.length = length;
+      const TaskInfo info = catalogue.tasks.make(task, spec.task_config)->info(length);
+      for (const char* model : {"transformer", "lstm", "gru", "mamba", "retnet"})
+        for (Index width = 8; width <= 80; width += 8) {
+          spec.model = resolve(named_model({model, {.d_model = width}}, info, catalogue.blocks),
+                               catalogue.blocks);
+          for (const double lr : {1e-4, 3e-4, 1e-3, 3e-3, 1e-2})
+            for (spec.seed = 0; spec.seed < 2; ++spec.seed) {
+              spec.train.lr = lr;
+              specs.push_back(spec);
+            }
+        }
+    }
+  return specs;
+}
+
+Json made_up_result(const TrialSpec& spec, double accuracy, Index step) {
+  Json metrics = Json::array();
+  for (const Index length : {spec.length, Index(512)})
+    metrics.push_back({{"length", length},
+                       {"token_accuracy", length == spec.length ? accuracy : accuracy / 2},
+                       {"chance", 1.0 / 64}});
+  return {{"outcome", accuracy >= 0.99 ? "solved" : "unsolved"},
+          {"step", step},
+          {"token_accuracy", accuracy},
+          {"sequence_accuracy", accuracy},
+          {"metrics", metrics},
+          {"state_bits", spec.model.d_model * 32},
+          {"seconds", 12.5},
+          {"parameters", 12345}};
+}
+
+/// Past Store, whose every point is a transaction, as one: 300 000 of them would take a minute.
+void put_many(Store& store) {
+  const std::vector<TrialSpec> specs = many_trials();
+  store.enqueue("synthetic-large", specs);
+  sqlite::Database db(store.path(), 1000);
+  sqlite::Transaction transaction(db);
+  sqlite::Statement record(db, "INSERT INTO points (trial, step, point) VALUES (?1, ?2, ?3)");
+  sqlite::Statement finish(db, "UPDATE trials SET status = 'done', result = ?2 WHERE id = ?1");
+  for (const TrialSpec& spec : specs) {
+    const std::string id = spec.id();
+    CurvePoint point;
+    for (Index step = 0; step < kSteps; step += 100) {
+      const double accuracy =
+          std::min(1.0, accuracy_at(spec, step) * (1.2 - double(spec.length) / 200));
+      point = {.step = step,
+               .train_loss = 4 * (1 - accuracy),
+               .token_accuracy = accuracy,
+               .sequence_accuracy = accuracy,
+               .lr = spec.train.lr};
+      record.bind(id, step, to_json(point).dump()).run();
+    }
+    finish.bind(id, made_up_result(spec, point.token_accuracy, point.step).dump()).run();
+  }
+  transaction.commit();
+}
+
+std::string write_scaling(const std::filesystem::path& folder) {
+  Scaling scaling;
+  scaling.machine = {{"cpu", "synthetic"}};
+  for (const char* model : {"lstm", "gru"})
+    scaling.series.push_back({.model = model,
+                              .live = "last",
+                              .axis = "length",
+                              .points = {{.size = 20, .ms = 1, .ms_min = 1, .ms_max = 2},
+                                         {.size = 40, .ms = 2, .ms_min = 2, .ms_max = 3}}});
+  const std::string path = (folder / "scaling.html").string();
+  write_file_atomic(path, scaling_page(scaling, "2000-01-01"));
+  return path;
+}
+
 }  // namespace
 }  // namespace separatrix
 
 int main(int argc, char** argv) {
   using namespace separatrix;  // NOLINT(google-build-using-namespace)
-  if (argc != 2) return 2;
+  const std::string_view kind = argc == 3 ? argv[2] : "";
+  const bool large = kind == "large";
+  if (argc != 2 && !large && kind != "scaling") return 2;
   try {
     const std::filesystem::path folder(argv[1]);
     std::filesystem::create_directories(folder);
+    if (kind == "scaling") {
+      std::puts(write_scaling(folder).c_str());
+      return 0;
+    }
     for (const char* suffix : {"", "-wal", "-shm"})
       std::filesystem::remove(folder / (std::string("sample.db") + suffix));
     Store store((folder / "sample.db").string());
-    put_trials(store);
-    put_findings(store);
-    std::puts(write_report(store, kExperiment, folder.string()).html.c_str());
+    if (large) {
+      put_many(store);
+    } else {
+      put_trials(store);
+      put_findings(store);
+    }
+    std::puts(write_report(store, /*experiment=*/{}, folder.string()).html.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -16,7 +16,7 @@ void add_report(Command command, Session& session) {
   };
   auto o = std::make_shared<Options>();
   command.option("store", o->store, "what `separatrix separate` wrote");
-  command.option("experiment", o->experiment, "which one; may be left out when there is only one");
+  command.option("experiment", o->experiment, "the one to show; all in the store when left out");
   command.output(o->output, "folder of the report");
   command.flag("latex", o->latex, "write the tables for LaTeX, too: tables.tex");
   command.run([o, &session] {
@@ -28,18 +28,15 @@ void add_report(Command command, Session& session) {
     if (names.empty())
       throw Error(ErrorKind::io, "the store holds no experiment", o->store,
                   "run `separatrix separate` first");
-    if (o->experiment.empty() && names.size() > 1)
-      throw Error(ErrorKind::usage, "the store holds several experiments", o->store,
-                  "name one by --experiment, such as " + names.front());
-    const std::string name = o->experiment.empty() ? names.front() : o->experiment;
-    if (!contains_name(names, name))
-      throw Error(ErrorKind::usage, "unknown experiment '" + name + "'", o->store,
-                  did_you_mean(name, names));
-    const ReportFiles files = write_report(store, name, o->output);
+    if (!o->experiment.empty() && !contains_name(names, o->experiment))
+      throw Error(ErrorKind::usage, "unknown experiment '" + o->experiment + "'", o->store,
+                  did_you_mean(o->experiment, names));
+    const ReportFiles files = write_report(store, o->experiment, o->output);
     Json json = {{"html", files.html}, {"csv", files.csv}, {"charts", files.charts}};
     std::string text = fmt::format("{}\n{}\n", files.html, files.csv);
     if (o->latex) {
-      json["latex"] = write_latex(store, std::vector{name}, o->output);
+      const auto shown = o->experiment.empty() ? names : std::vector{o->experiment};
+      json["latex"] = write_latex(store, shown, o->output);
       text += json["latex"].get<std::string>() + "\n";
     }
     session.print(json, text);

@@ -1,5 +1,6 @@
 #include "separatrix/lab/store.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <chrono>
@@ -17,6 +18,17 @@ using sqlite::Transaction;
 
 constexpr std::array kStatuses = {TrialStatus::pending, TrialStatus::running, TrialStatus::done,
                                   TrialStatus::diverged, TrialStatus::failed};
+
+/// From a row of id, spec, status, result, error; without the curve.
+StoredTrial read_stored_trial(const Statement& row, const std::string& path) {
+  StoredTrial trial;
+  trial.id = row.text(0);
+  trial.spec = read_trial_spec(Json::parse(row.text(1)), path + "#" + trial.id);
+  trial.status = read_trial_status(row.text(2));
+  trial.result = Json::parse(row.text(3));
+  trial.error = row.text(4);
+  return trial;
+}
 
 std::int64_t system_seconds() {
   using std::chrono::duration_cast, std::chrono::seconds, std::chrono::system_clock;
@@ -260,28 +272,33 @@ QueueTotals Store::totals(const std::string& experiment, Shard shard) const {
 }
 
 std::vector<StoredTrial> Store::trials(const std::string& experiment) const {
-  std::vector<std::string> ids;
-  Statement query(db_->db, R"(
-      SELECT trial FROM members
-      WHERE experiment = (SELECT id FROM experiments WHERE name = ?1) ORDER BY position)");
-  query.bind(experiment);
-  while (query.step()) ids.push_back(query.text(0));
+  // Two queries however many trials there are: one for each would take a report most of its time.
   std::vector<StoredTrial> trials;
-  for (const std::string& id : ids)
-    if (auto found = trial(id)) trials.push_back(*std::move(found));
+  Statement query(db_->db, R"(
+      SELECT t.id, t.spec, t.status, t.result, t.error FROM members m JOIN trials t ON t.id = m.trial
+      WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1) ORDER BY m.position)");
+  query.bind(experiment);
+  while (query.step()) trials.push_back(read_stored_trial(query, path_));
+  Statement points(db_->db, R"(
+      SELECT p.trial, p.point FROM members m JOIN points p ON p.trial = m.trial
+      WHERE m.experiment = (SELECT id FROM experiments WHERE name = ?1)
+      ORDER BY m.position, p.step)");
+  points.bind(experiment);
+  auto at = trials.begin();
+  while (points.step()) {
+    const std::string id = points.text(0);
+    at = std::find_if(at, trials.end(), [&](const StoredTrial& trial) { return trial.id == id; });
+    if (at == trials.end()) break;  // enqueued by another process since the first query
+    at->curve.push_back(read_curve_point(Json::parse(points.text(1))));
+  }
   return trials;
 }
 
 std::optional<StoredTrial> Store::trial(const std::string& trial_id) const {
-  Statement query(db_->db, "SELECT spec, status, result, error FROM trials WHERE id = ?1");
+  Statement query(db_->db, "SELECT id, spec, status, result, error FROM trials WHERE id = ?1");
   query.bind(trial_id);
   if (!query.step()) return std::nullopt;
-  StoredTrial trial;
-  trial.id = trial_id;
-  trial.spec = read_trial_spec(Json::parse(query.text(0)), path_ + "#" + trial_id);
-  trial.status = read_trial_status(query.text(1));
-  trial.result = Json::parse(query.text(2));
-  trial.error = query.text(3);
+  StoredTrial trial = read_stored_trial(query, path_);
   Statement curve(db_->db, "SELECT point FROM points WHERE trial = ?1 ORDER BY step");
   curve.bind(trial_id);
   while (curve.step()) trial.curve.push_back(read_curve_point(Json::parse(curve.text(0))));

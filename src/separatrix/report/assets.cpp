@@ -9,7 +9,11 @@ asm(".section .rodata.separatrix_assets,\"a\",@progbits\n"
     "/vega-lite.min.js\"\n"
     "separatrix_vega_lite_end:\n"
     "separatrix_script: .incbin \"" WEB_SOURCE
+    "/data.js\"\n"
+    ".incbin \"" WEB_SOURCE
     "/report.js\"\n"
+    ".incbin \"" WEB_SOURCE
+    "/table.js\"\n"
     "separatrix_script_end:\n"
     "separatrix_style: .incbin \"" WEB_SOURCE
     "/report.css\"\n"

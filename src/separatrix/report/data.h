@@ -6,11 +6,12 @@
 
 #include "separatrix/bounds/ceiling.h"
 #include "separatrix/lab/separate.h"
+#include "separatrix/lab/summary.h"
 #include "separatrix/report/inside.h"
 
 namespace separatrix {
 
-/// One trial with what the charts and tables ask of it worked out.
+/// One trial with what tables ask of it worked out.
 struct ReportTrial {
   StoredTrial stored;
   std::string model;                ///< model_shape().name
@@ -24,20 +25,18 @@ struct ReportTrial {
   bool solved() const { return outcome == "solved"; }
 };
 
-/// Everything the page shows, gathered from the store once.
-struct ReportData {
-  std::string experiment, task, description;
+/// What the store says of one experiment beside its trials. A separation (rows) has one task and
+/// length; of others, `task` is that of the first trial.
+struct ReportExperiment {
+  std::string name, title, task, description, source, budget;
   Index length = 0;
   Json task_config = Json::object();
   std::vector<SeparationRow> rows;  ///< empty for an experiment that is no separation
   bool interrupted = false;
-  std::vector<ReportTrial> trials;
-  std::optional<TrainConfig> criterion;  ///< of the trials; nullopt when there are none
-  std::optional<double> chance;          ///< accuracy of the best constant guess
-  std::optional<RecallCeiling> recall;   ///< for tasks of recall: what bits allow on average
+  std::optional<TrainConfig> criterion;  ///< of its trials; nullopt when there are none
   Json machine;                          ///< null when it was not recorded
   std::vector<Example> examples;         ///< of the constructions in the rows
-  std::string command;                   ///< what makes this report again; empty when unknown
+  std::string command;                   ///< what runs it again; empty when unknown
 
   /// Proved bound on the bits of recurrent state; nullopt when there is none.
   std::optional<Index> bound_bits() const;
@@ -45,7 +44,28 @@ struct ReportData {
   const SeparationRow* transformer_row() const;
 };
 
-/// Throws Error(io) from the store, Error(spec) when the store has no such experiment.
+/// Everything the page shows, gathered from the store once.
+struct ReportData {
+  std::vector<ReportExperiment> experiments;
+  std::vector<ReportTrial> trials;  ///< of all experiments, each once
+  /// [trials]: the experiments that name it, as indices.
+  std::vector<std::vector<std::size_t>> members;
+  std::vector<Cell> cells;  ///< their settings' trials are indices into `trials`
+  /// What is known without training, by task_label and length.
+  struct Limits {
+    std::optional<RecallCeiling> recall;  ///< for tasks of recall: what bits allow on average
+    std::optional<Index> bound_bits;      ///< proved: impossible with fewer bits of state
+  };
+  std::map<std::pair<std::string, Index>, Limits> limits;
+
+  /// The experiment, when the page is about one.
+  const ReportExperiment* only() const {
+    return experiments.size() == 1 ? &experiments.front() : nullptr;
+  }
+};
+
+/// One experiment, or all of the store when the name is empty. Throws Error(io) from the store,
+/// Error(spec) when the store has no such experiment.
 ReportData gather_report(const Store& store, const std::string& experiment);
 
 /// The inverse of to_json(SeparationRow), lenient about absent fields.

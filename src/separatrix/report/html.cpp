@@ -1,5 +1,6 @@
 #include "separatrix/report/html.h"
 
+#include <algorithm>
 #include <cctype>
 
 #include <fmt/format.h>
@@ -43,23 +44,49 @@ std::string task_title(const std::string& name) {
   return title;
 }
 
-std::string charts_section(const std::vector<Chart>& charts) {
+/// What a browser's tab shows.
+static std::string page_title(const ReportData& data) {
+  const ReportExperiment* only = data.only();
+  if (only == nullptr) return fmt::format("{} experiments", data.experiments.size());
+  if (!only->rows.empty())
+    return fmt::format("{}, length {}", task_title(only->task), only->length);
+  return only->title.empty() ? only->name : only->title;
+}
+
+std::string page_section(const std::string& id, const std::string& title,
+                         const std::string& content) {
+  if (content.empty()) return {};
+  return fmt::format("<section aria-labelledby=\"{0}\">\n<h2 id=\"{0}\">{1}</h2>\n{2}</section>\n",
+                     id, title, content);
+}
+
+std::string charts_section(const std::vector<Chart>& charts, const std::string& filters) {
   if (charts.empty()) return {};
-  std::string out = "<section aria-labelledby=\"charts\">\n<h2 id=\"charts\">Measured</h2>\n";
+  std::string out = filters, task;
+  const bool several = std::any_of(charts.begin(), charts.end(), [&](const Chart& chart) {
+    return chart.task != charts.front().task;
+  });
   for (size_t i = 0; i < charts.size(); ++i) {
     const Chart& chart = charts[i];
+    const std::string of_task =
+        chart.task.empty() ? "" : fmt::format(" data-of-task=\"{}\"", escape_html(chart.task));
+    if (several && chart.task != task)
+      out += fmt::format("<h3 class=\"of-task\"{}>{}</h3>\n", of_task,
+                         escape_html(task_title(chart.task)));
+    task = chart.task;
     out += fmt::format(
-        "<figure id=\"{0}\">\n"
-        "<div class=\"chart\" data-spec=\"spec-{0}\"></div>\n"
-        "<figcaption><b>Figure {1}. {2}.</b> {3}</figcaption>\n"
-        "<script type=\"application/json\" id=\"spec-{0}\">{4}</script>\n</figure>\n",
-        escape_html(chart.id), i + 1, escape_html(chart.title), escape_html(chart.caption),
-        script_json(chart.spec));
+        "<figure id=\"{0}\"{4}>\n"
+        "<div class=\"chart\" data-spec=\"spec-{0}\" data-task=\"{5}\"></div>\n"
+        "<p class=\"left-out\" hidden></p>\n"
+        "<figcaption><b>Figure {1}. {2}.</b> {3} <span class=\"save\"></span></figcaption>\n"
+        "<script type=\"application/json\" id=\"spec-{0}\">{6}</script>\n</figure>\n",
+        escape_html(chart.id), i + 1, escape_html(chart.title), escape_html(chart.caption), of_task,
+        escape_html(chart.task), script_json(chart.spec));
   }
   out +=
-      "<noscript><p class=\"note\">The charts need JavaScript; every figure in them is also in "
-      "the tables below and in results.csv.</p></noscript>\n</section>\n";
-  return out;
+      "<noscript><p class=\"note\">The charts and the table need JavaScript; every number in them "
+      "is also in results.csv beside this page.</p></noscript>\n";
+  return page_section("charts", "Measured", out);
 }
 
 std::string html_page(const std::string& title, const std::string& body, bool with_charts) {
@@ -81,19 +108,34 @@ std::string html_page(const std::string& title, const std::string& body, bool wi
   return out + "</body>\n</html>\n";
 }
 
-std::string report_page(const ReportData& data, const std::vector<Chart>& charts,
-                        const std::string& date) {
-  std::string body;
-  body += header_section(data, date);
-  body += numbers_section(data);
-  body += charts_section(charts);
-  body += inside_section(data.examples);
-  body += proofs_section(data);
+std::string report_page(const ReportData& data, const PageData& page,
+                        const std::vector<Chart>& charts, const std::string& date) {
+  const ReportExperiment* only = data.only();
+  const bool trained = !data.trials.empty();
+  std::string body = header_part(data, date);
+  if (only != nullptr) body += page_section("numbers", "Three numbers", numbers_content(*only));
+  const std::string filters =
+      trained ? "<div id=\"filters\" class=\"filters\" hidden></div>\n" : std::string();
+  body += charts_section(charts, filters);
+  if (charts.empty()) body += filters;
   body += runs_section(data);
+  if (only != nullptr) {
+    body += page_section("inside", "Inside the certified models", inside_content(only->examples));
+    body += page_section("proofs", "Proved", proofs_content(*only));
+  } else {
+    body += experiments_part(data);
+  }
   body += words_section(data);
-  body += machine_section(data);
-  const std::string title = fmt::format("{}, length {}", task_title(data.task), data.length);
-  return html_page(title, body, !charts.empty());
+  body += again_section(data);
+  if (trained) {
+    Json all = to_json(page);
+    all["experiments"] = Json::array();
+    for (const ReportExperiment& experiment : data.experiments)
+      all["experiments"].push_back(experiment.name);
+    body +=
+        "<script type=\"application/json\" id=\"report-data\">" + script_json(all) + "</script>\n";
+  }
+  return html_page(page_title(data), body, trained);
 }
 
 }  // namespace separatrix

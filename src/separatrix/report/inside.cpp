@@ -224,12 +224,10 @@ Example make_example(const Json& certified, const std::string& task, const Json&
   return example;
 }
 
-std::string inside_section(const std::vector<Example>& examples) {
-  if (examples.empty()) return {};
-  std::string out =
-      "<section aria-labelledby=\"inside\">\n<h2 id=\"inside\">Inside the certified models</h2>\n";
+std::string inside_content(const std::vector<Example>& examples) {
+  std::string out;
   for (const Example& example : examples) out += example_article(example);
-  return out + "</section>\n";
+  return out;
 }
 
 }  // namespace separatrix

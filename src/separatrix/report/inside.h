@@ -26,7 +26,7 @@ Example make_example(const Json& certified, const std::string& task, const Json&
                      Index length, const Catalogue& catalogue);
 
 /// Heatmaps of the attention and tables of the slots, layer by layer; empty without examples.
-std::string inside_section(const std::vector<Example>& examples);
+std::string inside_content(const std::vector<Example>& examples);
 
 /// One head as an SVG picture: row = the position that looks, column = the one looked at. Coloured
 /// by report.css.

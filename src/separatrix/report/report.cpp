@@ -14,7 +14,8 @@ namespace separatrix {
 ReportFiles write_report(const Store& store, const std::string& experiment,
                          const std::string& folder) {
   const ReportData data = gather_report(store, experiment);
-  const std::vector<Chart> charts = make_charts(data);
+  const PageData page = make_page_data(data);
+  const std::vector<Chart> charts = make_charts(data, page);
   const std::filesystem::path root(folder);
   make_folder((root / "charts").string());
 
@@ -22,12 +23,13 @@ ReportFiles write_report(const Store& store, const std::string& experiment,
       .html = (root / "index.html").string(), .csv = (root / "results.csv").string(), .charts = {}};
   for (const Chart& chart : charts) {
     files.charts.push_back((root / "charts" / (chart.id + ".json")).string());
-    write_file_atomic(files.charts.back(),
-                      chart.spec.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
+    write_file_atomic(
+        files.charts.back(),
+        standalone(chart, page).dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
   }
   write_file_atomic(files.csv, results_csv(data));
   const std::string date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
-  write_file_atomic(files.html, report_page(data, charts, date));
+  write_file_atomic(files.html, report_page(data, page, charts, date));
   return files;
 }
 

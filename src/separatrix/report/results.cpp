@@ -102,8 +102,12 @@ std::string results_line(const std::string& experiment, const StoredTrial& trial
 std::string results_csv(const ReportData& data) {
   const Catalogue catalogue = Catalogue::builtin();
   std::string out = results_header();
-  for (const ReportTrial& trial : data.trials)
-    out += results_line(data.experiment, trial.stored, catalogue.blocks);
+  for (std::size_t i = 0; i < data.trials.size(); ++i) {
+    std::string names;
+    for (const std::size_t e : data.members[i])
+      names += (names.empty() ? "" : ";") + data.experiments[e].name;
+    out += results_line(names, data.trials[i].stored, catalogue.blocks);
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "separatrix/report/chart_parts.h"
 #include "separatrix/report/html.h"
 #include "separatrix/report/text.h"
 

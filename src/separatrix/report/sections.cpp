@@ -1,4 +1,5 @@
 #include <cctype>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -63,7 +64,7 @@ std::string transformer_sentences(const SeparationRow& row) {
                      strong(fmt::format("{:.0f}", number_at(row.certified_at, "width", 0))));
 }
 
-std::string learned_sentences(const ReportData& data) {
+std::string learned_sentences(const ReportExperiment& data) {
   std::string out;
   for (const SeparationRow& row : data.rows)
     for (const LearnedAt& learned : row.learned_at) {
@@ -216,35 +217,126 @@ std::string certificate_record(const SeparationRow& row) {
   return out + "</dl>\n" + raw_json("The certificate as JSON", certificate);
 }
 
-}  // namespace
+/// "N training runs: 2 models, lengths 5 to 20, widths 8 to 64; 12 solved the task, ...".
+std::string runs_sentence(const ReportData& data) {
+  std::set<std::string> models;
+  std::set<Index> lengths, widths;
+  Index solved = 0, diverged = 0, failed = 0, unfinished = 0;
+  for (const Cell& cell : data.cells) {
+    models.insert(cell.best().model_label);
+    lengths.insert(cell.best().length);
+    widths.insert(cell.best().width);
+    solved += cell.count(&Setting::solved);
+    diverged += cell.count(&Setting::diverged);
+    failed += cell.count(&Setting::failed);
+    unfinished += cell.count(&Setting::unfinished);
+  }
+  if (models.empty()) return "No training runs.";
+  const auto range = [](const char* what, const std::set<Index>& all) {
+    return all.size() == 1 ? fmt::format("{} {}", what, *all.begin())
+                           : fmt::format("{}s {} to {}", what, *all.begin(), *all.rbegin());
+  };
+  std::string out = fmt::format("{} training runs of {} model{}, {}, {}: {} solved the task",
+                                strong(format_count(Index(data.trials.size()))), models.size(),
+                                models.size() == 1 ? "" : "s", range("length", lengths),
+                                range("width", widths), strong(format_count(solved)));
+  if (diverged > 0) out += fmt::format(", {} diverged", format_count(diverged));
+  if (failed > 0) out += fmt::format(", {} failed", format_count(failed));
+  if (unfinished > 0) out += fmt::format("; {} are not finished", format_count(unfinished));
+  return out + ".";
+}
 
-std::string header_section(const ReportData& data, const std::string& date) {
-  std::string lede;
-  if (const SeparationRow* row = data.recurrent_row())
-    lede += recurrent_sentences(*row, data.length);
-  for (const SeparationRow& row : data.rows)
-    if (&row != data.recurrent_row()) lede += transformer_sentences(row);
-  lede += learned_sentences(data);
-  std::string out = fmt::format(
-      "<header>\n<p class=\"brand\"><span>Separatrix</span> <span>{}</span></p>\n"
-      "<h1>{}, length&nbsp;{}</h1>\n",
-      escape_html(date), escape_html(task_title(data.task)), data.length);
-  if (!data.description.empty())
-    out += "<p class=\"task\">" + escape_html(data.description) + "</p>\n";
-  if (!lede.empty()) out += "<p class=\"lede\">" + lede + "</p>\n";
-  if (data.interrupted)
+std::string experiment_title(const ReportExperiment& experiment) {
+  if (!experiment.rows.empty())
+    return fmt::format("{}, length&nbsp;{}", escape_html(task_title(experiment.task)),
+                       experiment.length);
+  return escape_html(experiment.title.empty() ? experiment.name : experiment.title);
+}
+
+/// What a header says under the title.
+std::string experiment_words(const ReportExperiment& experiment) {
+  std::string out;
+  if (!experiment.description.empty())
+    out += "<p class=\"task\">" + escape_html(experiment.description) + "</p>\n";
+  if (const std::string words = lede(experiment); !words.empty())
+    out += "<p class=\"lede\">" + words + "</p>\n";
+  if (experiment.interrupted)
     out +=
         "<p class=\"note\">This search was interrupted. The figures are those of the trials that "
         "had ended; the same command goes on where it stopped.</p>\n";
+  return out;
+}
+
+/// How to run it again, and where it ran.
+std::string experiment_facts(const ReportExperiment& experiment) {
+  std::string out;
+  if (!experiment.command.empty())
+    out += "<pre class=\"command\">" + escape_html(experiment.command) + "</pre>\n";
+  out += "<dl class=\"facts\">\n";
+  if (experiment.machine.is_object())
+    for (const auto& [key, value] : experiment.machine.items())
+      out += entry(key, escape_html(value.is_string() ? value.get<std::string>() : value.dump()));
+  out += entry("experiment", "<code>" + escape_html(experiment.name) + "</code>");
+  out += entry("source", escape_html(experiment.source));
+  out += entry("budget", escape_html(experiment.budget));
+  return out + "</dl>\n";
+}
+
+std::string folded(const std::string& summary, const std::string& content) {
+  if (content.empty()) return {};
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", summary, content);
+}
+
+}  // namespace
+
+std::string lede(const ReportExperiment& experiment) {
+  std::string out;
+  if (const SeparationRow* row = experiment.recurrent_row())
+    out += recurrent_sentences(*row, experiment.length);
+  for (const SeparationRow& row : experiment.rows)
+    if (&row != experiment.recurrent_row()) out += transformer_sentences(row);
+  return out + learned_sentences(experiment);
+}
+
+std::string header_part(const ReportData& data, const std::string& date) {
+  const ReportExperiment* only = data.only();
+  std::string out = fmt::format(
+      "<header>\n<p class=\"brand\"><span>Separatrix</span> <span>{}</span></p>\n<h1>{}</h1>\n",
+      escape_html(date),
+      only != nullptr ? experiment_title(*only)
+                      : fmt::format("{} experiments", data.experiments.size()));
+  if (only != nullptr) out += experiment_words(*only);
+  if (only == nullptr || only->rows.empty())
+    out += "<p class=\"lede\">" + runs_sentence(data) + "</p>\n";
+  if (only == nullptr) {
+    out += "<ul class=\"contents\">\n";
+    for (size_t i = 0; i < data.experiments.size(); ++i)
+      out += fmt::format("<li><a href=\"#experiment-{}\">{}</a></li>\n", i + 1,
+                         experiment_title(data.experiments[i]));
+    out += "</ul>\n";
+  }
   return out + "</header>\n";
 }
 
-std::string numbers_section(const ReportData& data) {
+std::string experiments_part(const ReportData& data) {
+  std::string out;
+  for (size_t i = 0; i < data.experiments.size(); ++i) {
+    const ReportExperiment& experiment = data.experiments[i];
+    out += page_section(
+        fmt::format("experiment-{}", i + 1), experiment_title(experiment),
+        experiment_words(experiment) + numbers_content(experiment) +
+            folded("Inside the certified models", inside_content(experiment.examples)) +
+            folded("The proofs", proofs_content(experiment)) +
+            folded("To run it again", experiment_facts(experiment)));
+  }
+  return out;
+}
+
+std::string numbers_content(const ReportExperiment& data) {
   if (data.rows.empty()) return {};
   const std::string criterion =
       data.criterion ? "<small>" + escape_html(criterion_text(*data.criterion)) + "</small>" : "";
   std::string out =
-      "<section aria-labelledby=\"numbers\">\n<h2 id=\"numbers\">Three numbers</h2>\n"
       "<table class=\"three\">\n<thead><tr><td></td><th scope=\"col\">Impossible below"
       "<small>proved</small></th><th scope=\"col\">Certified at<small>proved</small></th>"
       "<th scope=\"col\">Learned at" +
@@ -255,33 +347,24 @@ std::string numbers_section(const ReportData& data) {
         "<td data-label=\"Certified at\"><div>{}</div></td><td data-label=\"Learned "
         "at\"><div>{}</div></td></tr>\n",
         escape_html(row.label), impossible_cell(row), certified_cell(row), learned_cell(row));
-  return out + "</tbody>\n</table>\n</section>\n";
+  return out + "</tbody>\n</table>\n";
 }
 
-std::string proofs_section(const ReportData& data) {
+std::string proofs_content(const ReportExperiment& data) {
   std::string records;
   for (const SeparationRow& row : data.rows) records += bound_record(row) + certificate_record(row);
   if (records.empty()) return {};
-  return "<section aria-labelledby=\"proofs\">\n<h2 id=\"proofs\">Proved</h2>\n<div "
-         "class=\"records\">\n" +
-         records + "</div>\n</section>\n";
+  return "<div class=\"records\">\n" + records + "</div>\n";
 }
 
-std::string machine_section(const ReportData& data) {
+std::string again_section(const ReportData& data) {
   std::string out =
-      "<section aria-labelledby=\"again\">\n<h2 id=\"again\">To get this page again</h2>\n";
-  if (!data.command.empty())
-    out += "<pre class=\"command\">" + escape_html(data.command) + "</pre>\n";
-  out +=
       "<p>The same command and seed run the same trials, and each gives the same bits with any "
       "number of threads and after any interruption. Seconds are this machine&rsquo;s. "
       "<code>results.csv</code> beside this page has one line for each trial, "
-      "<code>charts/</code> the specification of each figure.</p>\n<dl class=\"facts\">\n";
-  if (data.machine.is_object())
-    for (const auto& [key, value] : data.machine.items())
-      out += entry(key, escape_html(value.is_string() ? value.get<std::string>() : value.dump()));
-  out += entry("experiment", "<code>" + escape_html(data.experiment) + "</code>");
-  return out + "</dl>\n</section>\n";
+      "<code>charts/</code> the specification of each figure.</p>\n";
+  if (const ReportExperiment* only = data.only()) out += experiment_facts(*only);
+  return page_section("again", "To get this page again", out);
 }
 
 }  // namespace separatrix
