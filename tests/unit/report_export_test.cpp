@@ -54,7 +54,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 TEST(ReportCsv, OneLineForEachTrial) {
   ReportData data;
-  data.experiment = "made up";
+  data.experiments.emplace_back().name = "made up";
+  data.members = {{0}, {0}};
   for (const std::uint64_t seed : {0U, 1U}) {
     data.trials.emplace_back();
     data.trials.back().stored = trial(8, 16, 1e-3, seed, 0.7);

@@ -102,12 +102,9 @@ std::string results_line(const std::string& experiment, const StoredTrial& trial
 std::string results_csv(const ReportData& data) {
   const Catalogue catalogue = Catalogue::builtin();
   std::string out = results_header();
-  for (std::size_t i = 0; i < data.trials.size(); ++i) {
-    std::string names;
+  for (std::size_t i = 0; i < data.trials.size(); ++i)
     for (const std::size_t e : data.members[i])
-      names += (names.empty() ? "" : ";") + data.experiments[e].name;
-    out += results_line(names, data.trials[i].stored, catalogue.blocks);
-  }
+      out += results_line(data.experiments[e].name, data.trials[i].stored, catalogue.blocks);
   return out;
 }
 

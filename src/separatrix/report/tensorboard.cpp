@@ -58,7 +58,9 @@ std::string varint(std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) text += char((value & 0x7f) | 0x80);
   return text + char(value);
 }
-std::string key(int field, Wire wire) { return varint((std::uint64_t(field) << 3) | unsigned(wire)); }
+std::string key(int field, Wire wire) {
+  return varint((std::uint64_t(field) << 3) | unsigned(wire));
+}
 std::string bytes_field(int field, const std::string& bytes) {
   return key(field, Wire::bytes) + varint(bytes.size()) + bytes;
 }
