@@ -173,8 +173,10 @@ class LoadInTorch(unittest.TestCase):
                 {"block": "mlp", "config": {"activation": "relu", "bias": False}}]},
             {"norm": "none", "positions": "none", "layers": [
                 {"block": "lstm", "config": forget, "residual": False}, {"block": "rnn"}]},
-            {"head": "tied", "init": "gpt2", "layers": ["attention", "identity"]},
-            {"head": "tied", "embedding": "given", "norm": "rms", "layers": ["attention", "mlp"]},
+            {"head": "tied", "n_classes": 10, "init": "gpt2", "layers": [
+                {"block": "attention"}, {"block": "identity"}]},
+            {"head": "tied", "n_classes": 10, "embedding": "given", "norm": "rms", "layers": [
+                {"block": "attention"}, {"block": "mlp"}]},
             {"norm": "layer", "embedding": "given", "layers": [
                 {"block": "rnn", "config": {"activation": "relu"}, "residual": False}]},
         ]
