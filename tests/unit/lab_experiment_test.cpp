@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <functional>
 #include <set>
 
@@ -184,6 +185,43 @@ TEST(Recipes, EveryOneExpandsAtEveryBudget) {
       EXPECT_FALSE(e.orderings.empty()) << recipe.name;
     }
   }
+}
+
+TEST(Recipes, SoDoTheFilesOfDocsLearning) {
+  Index files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(SEPARATRIX_SOURCE "/experiments/learning")) {
+    const Experiment e = read_experiment(load_yaml(entry.path()), "", catalogue());
+    EXPECT_EQ(e.trials.size(), 2U) << entry.path();  // two learning rates
+    EXPECT_EQ(e.name, entry.path().stem().string());
+    ++files;
+  }
+  EXPECT_GE(files, 20);
+}
+
+TEST(Experiment, ASearchTakesFamiliesAndSearchesTheirWidth) {
+  const std::string text =
+      "task: index-lookup\ntask_config: {alphabet: 4}\nlength: [4, 6]\n"
+      "model: [{family: transformer, heads: 2}, {family: mamba, layers: [1, 2]}]\n"
+      "train: {steps: 50}\nsearch: {smallest: 4, largest: 16, step: 4, seeds: 2}\n";
+  const Experiment e = read(text);
+  EXPECT_TRUE(e.trials.empty());
+  ASSERT_TRUE(e.search);
+  EXPECT_EQ(e.search->config.seeds, 2);
+  ASSERT_EQ(e.search->models.size(), 6U);
+  EXPECT_EQ(e.search->models[0].multiple_of, 2);
+  EXPECT_EQ(e.search->models[1].label, "mamba, layers 1, index-lookup N = 4");
+  EXPECT_EQ(e.search->models[4].trial(8).model.d_model, 8);
+  EXPECT_EQ(e.search->models[4].trial(8).length, 6);
+  EXPECT_THAT(error_of(text + "seed: 3\n").what(), HasSubstr("seeds of its own"));
+  EXPECT_THAT(error_of("task: index-lookup\nlength: 4\nsearch: {}\n"
+                       "model: {family: lstm, d_model: 8}\n")
+                  .where(),
+              HasSubstr("x.yaml:4"));
+  EXPECT_THAT(error_of("task: index-lookup\nlength: 4\nsearch: {smalest: 8}\n"
+                       "model: {family: lstm}\n")
+                  .where(),
+              HasSubstr("x.yaml:3"));
 }
 
 /// A finished trial of the experiment with that accuracy.

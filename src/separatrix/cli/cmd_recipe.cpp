@@ -75,6 +75,9 @@ void add_recipe(Command command, Session& session) {
   command.flag("dry-run", o->dry_run, "print the trials, their cost and what the store holds");
   command.output(o->output, "folder of the report");
   command.run([o, &session] {
+    const MpiJob job;
+    o->how.job = &job;
+    if (job.rank() > 0) return serve_rank_zero(job, o->how, session);
     const Experiment experiment =
         read_experiment(find_recipe(o->name), o->budget, session.catalogue);
     if (o->dry_run) return print_plan(experiment, o->how, session);
@@ -84,22 +87,17 @@ void add_recipe(Command command, Session& session) {
     const auto orderings = check_orderings(experiment, cells);
     const ReportFiles report = write_report(Store(o->how.store), experiment.name, o->output);
 
-    Json settings = Json::array(), checked = Json::array();
+    Json json = Json::array();
     std::string text = fmt::format("{} ({})\n{}, budget {}: {} trials, {}\n\n", experiment.title,
                                    experiment.source, experiment.name, o->budget, trials.size(),
                                    count_words(trials));
     text += settings_text(compared) + "\n";
-    for (const ComparedSetting& c : compared) settings.push_back(to_json(c, experiment.source));
+    for (const ComparedSetting& c : compared) json.push_back(to_json(c, experiment.source));
     for (const CheckedOrdering& ordering : orderings) {
-      checked.push_back(to_json(ordering));
+      json.push_back(to_json(ordering, experiment.source));
       text += ordering_text(ordering);
     }
-    session.print({{"recipe", o->name},
-                   {"budget", o->budget},
-                   {"settings", settings},
-                   {"orderings", checked},
-                   {"report", report.html}},
-                  text + "report: " + report.html + "\n");
+    session.print(json, text + "report: " + report.html + "\n");
   });
 }
 

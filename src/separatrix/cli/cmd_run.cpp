@@ -22,9 +22,7 @@ void add_run(Command command, Session& session) {
   command.run([o, &session] {
     const MpiJob job;
     o->how.job = &job;
-    if (job.rank() > 0)
-      return work_for_rank_zero(job, session.catalogue,
-                                {.threads = o->how.threads.checked(), .stop = &session.stop});
+    if (job.rank() > 0) return serve_rank_zero(job, o->how, session);
     const Experiment experiment = read_experiment(load_yaml(o->file), o->budget, session.catalogue);
     if (o->dry_run) return print_plan(experiment, o->how, session);
     if (o->slurm != 0) {

@@ -58,6 +58,11 @@ void Command::argument(const std::string& name, std::string& value, const std::s
   app_->add_option(name, value, help)->required(required)->type_name("");
 }
 
+void Command::arguments(const std::string& name, std::vector<std::string>& values,
+                        const std::string& help) {
+  app_->add_option(name, values, help)->required()->type_name("");
+}
+
 void Command::flag(const std::string& name, bool& value, const std::string& help) {
   app_->add_flag("--" + hyphens(name), value, help);
 }

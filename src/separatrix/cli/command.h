@@ -41,6 +41,9 @@ class Command {
 
   void argument(const std::string& name, std::string& value, const std::string& help,
                 bool required = true);
+  /// One or more arguments of the same kind.
+  void arguments(const std::string& name, std::vector<std::string>& values,
+                 const std::string& help);
   void flag(const std::string& name, bool& value, const std::string& help);
 
   /// --name VALUE; the value's initial content is the default that help shows.

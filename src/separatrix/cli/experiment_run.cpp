@@ -220,6 +220,11 @@ std::vector<LearnedAt> run_threshold_search(const Experiment& experiment,
   return search.learned();
 }
 
+void serve_rank_zero(const MpiJob& job, const ExperimentOptions& options, const Session& session) {
+  work_for_rank_zero(job, session.catalogue,
+                     {.threads = options.threads.checked(), .stop = &session.stop});
+}
+
 std::string learned_lines(const std::vector<LearnedAt>& learned) {
   std::string text;
   for (const LearnedAt& each : learned)

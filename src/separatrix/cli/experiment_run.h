@@ -32,6 +32,10 @@ std::vector<StoredTrial> run_experiment(const Experiment& experiment,
 /// Empty when it was interrupted.
 std::vector<LearnedAt> run_threshold_search(const Experiment& experiment,
                                             const ExperimentOptions& options, Session& session);
+/// What every process but the first does when mpirun has started several: it trains what rank 0
+/// hands out.
+void serve_rank_zero(const MpiJob& job, const ExperimentOptions& options, const Session& session);
+
 /// One line for each model of a search.
 std::string learned_lines(const std::vector<LearnedAt>& learned);
 

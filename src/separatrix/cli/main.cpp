@@ -60,6 +60,8 @@ constexpr CommandEntry kCommands[] = {
      "separatrix sample index-lookup --length 5 --alphabet 4 --count 3", add_sample},
     {"report", "One self-contained HTML page from a store",
      "separatrix report --store separatrix.db -o separatrix-report", add_report},
+    {"merge", "Take over what other stores hold, such as those of shards",
+     "separatrix merge shard-1.db shard-2.db --store all.db", add_merge},
     {"export", "Results of a store for other programs: CSV, JSON Lines, TensorBoard",
      "separatrix export --store separatrix.db --format csv -o results", add_export},
     {"list", "What there is: tasks, models, blocks, bounds, constructions", "separatrix list tasks",

@@ -86,6 +86,7 @@ void add_predict(Command command, Session& session);
 void add_explain(Command command, Session& session);
 void add_refute(Command command, Session& session);
 void add_run(Command command, Session& session);
+void add_merge(Command command, Session& session);
 void add_recipe(Command command, Session& session);
 void add_separate(Command command, Session& session);
 void add_report(Command command, Session& session);

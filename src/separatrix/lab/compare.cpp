@@ -169,7 +169,7 @@ Json to_json(const ComparedSetting& c, const std::string& source) {
   return json;
 }
 
-Json to_json(const CheckedOrdering& ordering) {
+Json to_json(const CheckedOrdering& ordering, const std::string& source) {
   Json at = Json::array();
   for (const OrderingAt& each : ordering.at)
     at.push_back({{"length", each.length},
@@ -180,9 +180,11 @@ Json to_json(const CheckedOrdering& ordering) {
                   {"verdict", each.verdict > 0   ? "ahead"
                               : each.verdict < 0 ? "behind"
                                                  : "level"}});
-  return {{"text", ordering.text},
+  return {{"setting", ordering.text},
           {"metric", ordering.metric},
-          {"holds", ordering.at.empty() ? Json(nullptr) : Json(ordering.holds())},
+          {"ours", ordering.at.empty() ? Json(nullptr) : Json(ordering.holds())},
+          {"published", true},
+          {"source", source},
           {"at", at}};
 }
 

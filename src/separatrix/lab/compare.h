@@ -38,6 +38,7 @@ std::vector<CheckedOrdering> check_orderings(const Experiment& experiment,
 
 std::string label(const Cell& cell);  ///< "lstm, width 64, N = 20"
 Json to_json(const ComparedSetting& setting, const std::string& source);
-Json to_json(const CheckedOrdering& ordering);
+/// {"setting": its text, "ours": whether it is seen, "published": true, "source", "at": [...]}
+Json to_json(const CheckedOrdering& ordering, const std::string& source);
 
 }  // namespace separatrix

@@ -333,6 +333,17 @@ std::vector<Json> Store::findings(const std::string& experiment, const std::stri
   return findings;
 }
 
+std::vector<Finding> Store::all_findings(const std::string& experiment) const {
+  std::vector<Finding> findings;
+  Statement query(db_->db, R"(
+      SELECT kind, name, finding FROM findings
+      WHERE experiment = (SELECT id FROM experiments WHERE name = ?1) ORDER BY id)");
+  query.bind(experiment);
+  while (query.step())
+    findings.push_back({query.text(0), query.text(1), Json::parse(query.text(2))});
+  return findings;
+}
+
 std::optional<Json> Store::finding(const std::string& experiment, const std::string& kind,
                                    const std::string& name) const {
   Statement query(db_->db, R"(

@@ -40,6 +40,12 @@ struct QueueTotals {
   double cost = 0, cost_ended = 0;  ///< operations, of the trials whose cost is known
 };
 
+/// What an experiment knows beside its trials.
+struct Finding {
+  std::string kind, name;
+  Json value;
+};
+
 struct StoreOptions {
   int busy_ms = 60'000;                         ///< how long to wait for another process's lock
   std::int64_t expiry_seconds = 60;             ///< a heartbeat older than this is a dead worker's
@@ -93,6 +99,7 @@ class Store {
            const Json& finding);
   /// In the order in which they were first put.
   std::vector<Json> findings(const std::string& experiment, const std::string& kind) const;
+  std::vector<Finding> all_findings(const std::string& experiment) const;
   std::optional<Json> finding(const std::string& experiment, const std::string& kind,
                               const std::string& name) const;
 
