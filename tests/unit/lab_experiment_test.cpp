@@ -256,7 +256,7 @@ TEST(Compare, OrderingsAreReadOffTheBestOfEachSide) {
   }
   const std::vector<Cell> cells = cells_of(trials, catalogue());
   ASSERT_EQ(cells.size(), 6U);
-  const auto checked = check_orderings(e, cells);
+  const auto checked = check_orderings(e.orderings, cells);
   ASSERT_EQ(checked.size(), 3U);
   ASSERT_EQ(checked[0].at.size(), 2U);
   EXPECT_TRUE(checked[0].holds());
@@ -268,7 +268,7 @@ TEST(Compare, OrderingsAreReadOffTheBestOfEachSide) {
   EXPECT_TRUE(checked[2].at.empty());
   EXPECT_FALSE(checked[2].holds());
 
-  const auto compared = compare(e, cells);
+  const auto compared = compare(e.published, cells);
   ASSERT_EQ(compared.size(), cells.size());
   Index with_published = 0;
   for (const ComparedSetting& c : compared) {

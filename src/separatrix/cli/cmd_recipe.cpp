@@ -51,10 +51,7 @@ std::string ordering_text(const CheckedOrdering& ordering) {
                                                      : "not seen");
   for (const OrderingAt& at : ordering.at)
     text += fmt::format("  N = {}: {} {} {} {} {}\n", at.length, at.ahead, percent(at.ahead_value),
-                        at.verdict > 0   ? "is ahead of"
-                        : at.verdict < 0 ? "is behind"
-                                         : "is level with",
-                        at.behind, percent(at.behind_value));
+                        verdict_words(at), at.behind, percent(at.behind_value));
   return text;
 }
 
@@ -81,10 +78,11 @@ void add_recipe(Command command, Session& session) {
     const Experiment experiment =
         read_experiment(find_recipe(o->name), o->budget, session.catalogue);
     if (o->dry_run) return print_plan(experiment, o->how, session);
+    o->how.rerun = "separatrix recipe " + o->name + " --budget " + o->budget;
     const std::vector<StoredTrial> trials = run_experiment(experiment, o->how, session);
     const std::vector<Cell> cells = cells_of(trials, session.catalogue);
-    const auto compared = compare(experiment, cells);
-    const auto orderings = check_orderings(experiment, cells);
+    const auto compared = compare(experiment.published, cells);
+    const auto orderings = check_orderings(experiment.orderings, cells);
     const ReportFiles report = write_report(Store(o->how.store), experiment.name, o->output);
 
     Json json = Json::array();

@@ -4,6 +4,21 @@
 #include "separatrix/cli/experiment_run.h"
 
 namespace separatrix {
+namespace {
+
+std::string budget_flag(const std::string& budget) {
+  return budget.empty() ? budget : " --budget " + budget;
+}
+
+void search_threshold(const Experiment& experiment, const ExperimentOptions& how,
+                      Session& session) {
+  const std::vector<LearnedAt> learned = run_threshold_search(experiment, how, session);
+  Json models = Json::array();
+  for (const LearnedAt& each : learned) models.push_back(to_json(each));
+  session.print({{"experiment", experiment.name}, {"learned", models}}, learned_lines(learned));
+}
+
+}  // namespace
 
 /// `separatrix run EXPERIMENT.yaml --store FILE`
 void add_run(Command command, Session& session) {
@@ -29,13 +44,8 @@ void add_run(Command command, Session& session) {
       const std::string script = slurm_script(o->file, o->budget, o->how, o->slurm);
       return session.print({{"script", script}}, script);
     }
-    if (experiment.search) {
-      const std::vector<LearnedAt> learned = run_threshold_search(experiment, o->how, session);
-      Json models = Json::array();
-      for (const LearnedAt& each : learned) models.push_back(to_json(each));
-      return session.print({{"experiment", experiment.name}, {"learned", models}},
-                           learned_lines(learned));
-    }
+    o->how.rerun = "separatrix run " + o->file + budget_flag(o->budget);
+    if (experiment.search) return search_threshold(experiment, o->how, session);
     const std::vector<StoredTrial> trials = run_experiment(experiment, o->how, session);
     Json json = count_json(trials);
     json["experiment"] = experiment.name;

@@ -83,8 +83,10 @@ std::vector<PlanLine> plan_lines(const std::vector<StoredTrial>& trials, CostEst
 
 constexpr const char* kInterrupted = "interrupted; the same command goes on where it stopped";
 
-void announce(const Experiment& experiment, Store& store) {
-  store.put(experiment.name, "experiment", "experiment", to_json(experiment));
+void announce(const Experiment& experiment, const std::string& command, Store& store) {
+  Json json = to_json(experiment);
+  json["command"] = command;
+  store.put(experiment.name, "experiment", "experiment", json);
   store.put(experiment.name, "machine", "machine", describe_machine());
 }
 
@@ -179,7 +181,7 @@ std::vector<StoredTrial> run_experiment(const Experiment& experiment,
     std::vector<double> costs;
     for (const TrialSpec& spec : experiment.trials) costs.push_back(cost.operations(spec));
     Store store(options.store);
-    announce(experiment, store);
+    announce(experiment, options.rerun, store);
     store.enqueue(experiment.name, experiment.trials, costs);
     store.retry_failed(experiment.name);
   }
@@ -204,7 +206,7 @@ std::vector<LearnedAt> run_threshold_search(const Experiment& experiment,
   ThresholdSearch search(*experiment.search, session.catalogue, experiment.name);
   {
     Store store(options.store);
-    announce(experiment, store);
+    announce(experiment, options.rerun, store);
     store.retry_failed(experiment.name);
   }
   Board board(session.quiet);

@@ -14,6 +14,7 @@ namespace separatrix {
 /// What `run` and `recipe` share.
 struct ExperimentOptions {
   std::string store = "separatrix.db", shard;
+  std::string rerun = {};  ///< what runs the experiment again, for its report
   Threads threads = {};
   const MpiJob* job = nullptr;
   void add(Command& command);

@@ -80,6 +80,10 @@ void collect(const Json& filter, const std::string& metric, const std::vector<Ce
 
 }  // namespace
 
+const char* verdict_words(const OrderingAt& at) {
+  return at.verdict > 0 ? "is ahead of" : at.verdict < 0 ? "is behind" : "is level with";
+}
+
 bool CheckedOrdering::holds() const {
   const auto is = [](int verdict) {
     return [verdict](const OrderingAt& each) { return each.verdict == verdict; };
@@ -87,16 +91,16 @@ bool CheckedOrdering::holds() const {
   return std::any_of(at.begin(), at.end(), is(1)) && std::none_of(at.begin(), at.end(), is(-1));
 }
 
-std::vector<ComparedSetting> compare(const Experiment& experiment, const std::vector<Cell>& cells) {
+std::vector<ComparedSetting> compare(const Json& published, const std::vector<Cell>& cells) {
   std::vector<ComparedSetting> compared;
   const auto add = [&](const Cell& cell, Index length, const std::string& metric,
-                       const std::string& published) {
+                       const std::string& theirs) {
     const Spread* ours = value_at(cell, length, metric);
-    compared.push_back({&cell, length, metric, ours != nullptr ? *ours : Spread{}, published});
+    compared.push_back({&cell, length, metric, ours != nullptr ? *ours : Spread{}, theirs});
   };
   for (const Cell& cell : cells) {
     bool found = false;
-    for (const Json& entry : experiment.published) {
+    for (const Json& entry : published) {
       const Json filter = entry.value("where", Json::object());
       if (filter.contains("at") || !matches(filter, cell)) continue;
       add(cell, cell.best().length, metric_of(entry), published_text(entry));
@@ -104,7 +108,7 @@ std::vector<ComparedSetting> compare(const Experiment& experiment, const std::ve
     }
     if (!found) add(cell, cell.best().length, "token_accuracy", "");
   }
-  for (const Json& entry : experiment.published) {
+  for (const Json& entry : published) {
     const Json filter = entry.value("where", Json::object());
     if (!filter.contains("at")) continue;
     for (const Cell& cell : cells)
@@ -114,10 +118,10 @@ std::vector<ComparedSetting> compare(const Experiment& experiment, const std::ve
   return compared;
 }
 
-std::vector<CheckedOrdering> check_orderings(const Experiment& experiment,
+std::vector<CheckedOrdering> check_orderings(const Json& orderings,
                                              const std::vector<Cell>& cells) {
   std::vector<CheckedOrdering> checked;
-  for (const Json& entry : experiment.orderings) {
+  for (const Json& entry : orderings) {
     CheckedOrdering ordering{entry.value("text", ""), metric_of(entry), {}};
     std::map<Place, std::pair<Side, Side>> places;
     collect(entry.at("ahead"), ordering.metric, cells, places, true);

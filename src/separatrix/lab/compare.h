@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "separatrix/lab/experiment.h"
 #include "separatrix/lab/summary.h"
 
 namespace separatrix {
@@ -24,6 +23,7 @@ struct OrderingAt {
   double ahead_value = 0, behind_value = 0;
   int verdict = 0;  ///< 1: ahead is ahead, 0: level within half a percent point, -1: behind
 };
+const char* verdict_words(const OrderingAt& at);  ///< "is ahead of", "is level with", "is behind"
 struct CheckedOrdering {
   std::string text, metric;
   std::vector<OrderingAt> at;  ///< empty: one side has no results
@@ -31,10 +31,9 @@ struct CheckedOrdering {
 };
 
 /// Every cell at its trained length, with what is published of it; then the published values at
-/// other lengths.
-std::vector<ComparedSetting> compare(const Experiment& experiment, const std::vector<Cell>& cells);
-std::vector<CheckedOrdering> check_orderings(const Experiment& experiment,
-                                             const std::vector<Cell>& cells);
+/// other lengths. `published` and `orderings` are those of an experiment file (lab/experiment.h).
+std::vector<ComparedSetting> compare(const Json& published, const std::vector<Cell>& cells);
+std::vector<CheckedOrdering> check_orderings(const Json& orderings, const std::vector<Cell>& cells);
 
 std::string label(const Cell& cell);  ///< "lstm, width 64, N = 20"
 Json to_json(const ComparedSetting& setting, const std::string& source);

@@ -49,6 +49,8 @@ void read_description(const Json& finding, ReportExperiment& out) {
   take(out.source, text_at(finding, "source"));
   take(out.budget, text_at(finding, "budget"));
   take(out.command, text_at(finding, "command"));
+  out.published = member_at(finding, "published");
+  out.orderings = member_at(finding, "orderings");
 }
 
 /// What the task says of itself, where the store says nothing.

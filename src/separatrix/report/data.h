@@ -37,6 +37,7 @@ struct ReportExperiment {
   Json machine;                          ///< null when it was not recorded
   std::vector<Example> examples;         ///< of the constructions in the rows
   std::string command;                   ///< what runs it again; empty when unknown
+  Json published, orderings;             ///< of the experiment file (lab/compare.h); or null
 
   /// Proved bound on the bits of recurrent state; nullopt when there is none.
   std::optional<Index> bound_bits() const;

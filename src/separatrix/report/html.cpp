@@ -114,6 +114,7 @@ std::string report_page(const ReportData& data, const PageData& page,
   const bool trained = !data.trials.empty();
   std::string body = header_part(data, date);
   if (only != nullptr) body += page_section("numbers", "Three numbers", numbers_content(*only));
+  body += comparison_section(data);
   const std::string filters =
       trained ? "<div id=\"filters\" class=\"filters\" hidden></div>\n" : std::string();
   body += charts_section(charts, filters);

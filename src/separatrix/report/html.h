@@ -23,6 +23,7 @@ std::string page_section(const std::string& id, const std::string& title,
 // The parts, in order; empty text where the data has nothing to say.
 std::string header_part(const ReportData& data, const std::string& date);
 std::string charts_section(const std::vector<Chart>& charts, const std::string& filters = {});
+std::string comparison_section(const ReportData& data);  ///< with what is published
 std::string runs_section(const ReportData& data);
 std::string experiments_part(const ReportData& data);  ///< when there are several
 std::string words_section(const ReportData& data);
