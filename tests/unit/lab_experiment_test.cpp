@@ -160,6 +160,73 @@ TEST(Experiment, MistakesAreToldWithTheirLines) {
   EXPECT_THAT(error_of(base + "seed_list: 1\n").hint(), HasSubstr("seed"));
 }
 
+/// Every pointer into the JSON, inner nodes too.
+void collect_pointers(const Json& json, const std::string& at, std::vector<std::string>& out) {
+  if (!at.empty()) out.push_back(at);
+  if (json.is_object())
+    for (const auto& [key, value] : json.items()) {
+      std::string escaped;
+      for (const char c : key) escaped += c == '/' ? std::string("~1") : std::string(1, c);
+      collect_pointers(value, std::string(at).append("/").append(escaped), out);
+    }
+  if (json.is_array())
+    for (std::size_t i = 0; i < json.size(); ++i)
+      collect_pointers(json[i], at + "/" + std::to_string(i), out);
+}
+
+/// Anything else than Error or success is a crash for the person at the keyboard.
+void expect_error_or_success(const Json& json, const std::string& what) {
+  for (const char* budget : {"", "quick"}) {
+    try {
+      const Experiment e = read_experiment(YamlFile(json, "x.yaml", {}), budget, catalogue());
+      check_orderings(e.orderings, {});
+      compare(e.published, {});
+    } catch (const Error&) {
+      continue;
+    } catch (const std::exception& e) {
+      ADD_FAILURE() << what << ": " << e.what();
+    }
+  }
+}
+
+TEST(Experiment, AnyValueAnywhereGivesErrorOrSuccess) {
+  const std::string rest =
+      "eval_lengths: [8]\nname: n\ntitle: t\nsource: s\ndescription: d\n"
+      "zip: [{train/warmup: [1, 2], train/eval_every: [5, 6]}]\n"
+      "cases: [{}, {model: {d_model: 8, layers: [{block: lstm, config: {}}]}, train: {steps: 9}}]\n"
+      "budgets: {quick: {length: 4, train: {steps: 5}, cases: [{seed: 3}]}}\n"
+      "published: [{where: {model: lstm, length: [4]}, metric: token_accuracy, value: 1, text: "
+      "x}]\n"
+      "orderings: [{ahead: {width: 8, at: 4}, behind: {option: a}, metric: cross_entropy, text: "
+      "x}]\n";
+  const std::string search =
+      "task: index-lookup\nlength: [4, 6]\nmodel: [{family: transformer, heads: 2}]\n"
+      "train: {steps: 9}\nsearch: {smallest: 4, largest: 8, lrs: [1e-3], fraction: 0.5}\n";
+  const Json others = {nullptr,
+                       true,
+                       -1,
+                       0,
+                       1e300,
+                       "x",
+                       Json::array(),
+                       Json::object(),
+                       Json::array({Json::array()}),
+                       Json{{"best_of", {1}}}};
+  for (const std::string& text : {std::string(kBase) + rest, search}) {
+    const Json whole = parse_yaml(text, "x.yaml").json;
+    EXPECT_NO_THROW(read(text));
+    std::vector<std::string> pointers;
+    collect_pointers(whole, "", pointers);
+    ASSERT_GE(pointers.size(), 12U);
+    for (const std::string& pointer : pointers)
+      for (const Json& other : others) {
+        Json changed = whole;
+        changed[Json::json_pointer(pointer)] = other;
+        expect_error_or_success(changed, pointer + " = " + other.dump());
+      }
+  }
+}
+
 TEST(Experiment, TooManyTrialsAreRefused) {
   std::string seeds = "seed: [0";
   for (int i = 1; i < 1001; ++i) seeds += ", " + std::to_string(i);

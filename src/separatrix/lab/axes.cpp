@@ -87,11 +87,26 @@ void add_list(const TrialTemplate& trial, const std::string& key, const std::str
   axes.push_back(std::move(axis));
 }
 
+/// Keys of a zip may lie inside maps ("train/steps") and nowhere else.
+void set_at(Json& json, const std::string& key, const Json& value, const std::string& where) {
+  const std::size_t slash = key.find('/');
+  if (!json.is_object() && !json.is_null())
+    throw Error(ErrorKind::spec, "a zip sets " + key + ", which lies in no map", where,
+                "write train/KEY, task_config/KEY or model/KEY");
+  if (slash == std::string::npos)
+    json[key] = value;
+  else
+    set_at(json[key.substr(0, slash)], key.substr(slash + 1), value, where);
+}
+
 }  // namespace
 
 void TrialTemplate::lay_over(const Json& part, const std::string& where) {
   for (const auto& [key, value] : part.items()) {
-    if (key != "train" || !value.is_object()) {
+    if ((key == "train" || key == "task_config") && !value.is_object())
+      throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(value),
+                  std::string(where).append("/").append(key));
+    if (key != "train") {
       json[key] = value;
       origins[key] = where + "/" + key;
       continue;
@@ -163,7 +178,7 @@ std::vector<Json> combine(const TrialTemplate& trial, const std::vector<Axis>& a
     }
     std::stable_sort(chosen.begin(), chosen.end(),
                      [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
-    for (const auto& [key, value] : chosen) json[pointer(key)] = *value;
+    for (const auto& [key, value] : chosen) set_at(json, key, *value, where);
     combined.push_back(std::move(json));
   }
   return combined;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "separatrix/base/json.h"
 #include "separatrix/base/names.h"
 
 namespace separatrix {
@@ -45,12 +46,16 @@ const Spread* value_at(const Cell& cell, Index length, const std::string& metric
   return nullptr;
 }
 
-std::string metric_of(const Json& entry) { return entry.value("metric", "token_accuracy"); }
+std::string metric_of(const Json& entry) {
+  const std::string metric = text_at(entry, "metric");
+  return metric.empty() ? "token_accuracy" : metric;
+}
 
 std::string published_text(const Json& entry) {
-  if (!entry.contains("value")) return entry.value("text", "");
-  const std::string value = fmt::format("{:g}", entry.at("value").get<double>());
-  return entry.contains("text") ? value + " " + entry.at("text").get<std::string>() : value;
+  const std::string text = text_at(entry, "text");
+  const Json& value = member_at(entry, "value");
+  if (!value.is_number()) return text;
+  return fmt::format("{:g}{}{}", value.get<double>(), text.empty() ? "" : " ", text);
 }
 
 /// The best cell of those that a side of an ordering names.
@@ -101,7 +106,7 @@ std::vector<ComparedSetting> compare(const Json& published, const std::vector<Ce
   for (const Cell& cell : cells) {
     bool found = false;
     for (const Json& entry : published) {
-      const Json filter = entry.value("where", Json::object());
+      const Json filter = member_at(entry, "where");
       if (filter.contains("at") || !matches(filter, cell)) continue;
       add(cell, cell.best().length, metric_of(entry), published_text(entry));
       found = true;
@@ -109,7 +114,7 @@ std::vector<ComparedSetting> compare(const Json& published, const std::vector<Ce
     if (!found) add(cell, cell.best().length, "token_accuracy", "");
   }
   for (const Json& entry : published) {
-    const Json filter = entry.value("where", Json::object());
+    const Json filter = member_at(entry, "where");
     if (!filter.contains("at")) continue;
     for (const Cell& cell : cells)
       if (matches(filter, cell))
@@ -122,10 +127,10 @@ std::vector<CheckedOrdering> check_orderings(const Json& orderings,
                                              const std::vector<Cell>& cells) {
   std::vector<CheckedOrdering> checked;
   for (const Json& entry : orderings) {
-    CheckedOrdering ordering{entry.value("text", ""), metric_of(entry), {}};
+    CheckedOrdering ordering{text_at(entry, "text"), metric_of(entry), {}};
     std::map<Place, std::pair<Side, Side>> places;
-    collect(entry.at("ahead"), ordering.metric, cells, places, true);
-    collect(entry.at("behind"), ordering.metric, cells, places, false);
+    collect(member_at(entry, "ahead"), ordering.metric, cells, places, true);
+    collect(member_at(entry, "behind"), ordering.metric, cells, places, false);
     for (const auto& [place, sides] : places) {
       const auto& [ahead, behind] = sides;
       if (ahead.cell == nullptr || behind.cell == nullptr) continue;

@@ -7,6 +7,7 @@
 
 #include "separatrix/lab/axes.h"
 #include "separatrix/lab/read_trial.h"
+#include "separatrix/train/metrics.h"
 
 namespace separatrix {
 namespace {
@@ -38,17 +39,57 @@ std::string text_of(const Json& file, const char* key, const std::string& where,
   return text;
 }
 
-/// The list at `key`, each entry a map with these keys and no others.
-Json read_entries(const Json& file, const char* key, const Keys& known, const std::string& where) {
-  const Json list = file.value(key, Json::array());
+/// {model: lstm, length: [20, 50], at: 256}: chooses results (lab/compare.h).
+void check_filter(const Json& filter, const std::string& where) {
+  check_keys(filter, kFilterKeys, where);
+  for (const auto& [key, wanted] : filter.items()) {
+    const bool text = key == "task" || key == "model" || key == "option";
+    const auto fits = [&](const Json& one) {
+      return text ? one.is_string() : one.is_number_integer();
+    };
+    const bool list = wanted.is_array() && key != "at";
+    if (list ? !std::all_of(wanted.begin(), wanted.end(), fits) : !fits(wanted))
+      throw Error(ErrorKind::spec,
+                  std::string("expected ") + (text ? "text" : "a whole number") + ", got " +
+                      detail::shown(wanted),
+                  std::string(where).append("/").append(key));
+  }
+}
+
+/// An entry of `published` or of `orderings`.
+struct Statement {
+  Json where = Json::object(), ahead = Json::object(), behind = Json::object(), value;
+  std::string metric = "token_accuracy", text;
+};
+template <class V>
+void visit(V& v, Statement& s) {
+  v("where", s.where, "of which results a value is published");
+  v("value", s.value, "the published number");
+  v("ahead", s.ahead, "results that should be ahead");
+  v("behind", s.behind, "of these");
+  v("metric", s.metric, "one of metric_definitions()");
+  v("text", s.text, "in words");
+}
+
+Json read_statements(const Json& file, const char* key, const std::string& where) {
+  Json list = file.value(key, Json::array());
   const std::string place = where + "/" + key;
   if (!list.is_array()) throw Error(ErrorKind::spec, "expected a list of maps", place);
   for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string entry = place + "/" + std::to_string(i);
-    check_keys(list[i], known, entry);
-    for (const char* filter : {"where", "ahead", "behind"})
-      if (list[i].contains(filter))
-        check_keys(list[i].at(filter), kFilterKeys, entry + "/" + filter);
+    const auto statement = read_config<Statement>(list[i], entry);
+    check_filter(statement.where, entry + "/where");
+    check_filter(statement.ahead, entry + "/ahead");
+    check_filter(statement.behind, entry + "/behind");
+    if (!statement.value.is_null() && !statement.value.is_number())
+      throw Error(ErrorKind::spec, "expected a number, got " + detail::shown(statement.value),
+                  entry + "/value");
+    Keys known;
+    for (const MetricDefinition& metric : metric_definitions()) known.emplace_back(metric.name);
+    if (!contains_name(known, statement.metric))
+      throw Error(ErrorKind::spec, "unknown metric '" + statement.metric + "'", entry + "/metric",
+                  did_you_mean(statement.metric, known));
+    list[i] = write_config(statement);
   }
   return list;
 }
@@ -175,10 +216,8 @@ Experiment read_layers(const Json& file, const std::string& budget, const Catalo
                         .trials = {},
                         .file = layered.file};
   if (!budget.empty()) experiment.name += "-" + budget;
-  experiment.published =
-      read_entries(file, "published", {"where", "metric", "value", "text"}, where);
-  experiment.orderings =
-      read_entries(file, "orderings", {"ahead", "behind", "metric", "text"}, where);
+  experiment.published = read_statements(file, "published", where);
+  experiment.orderings = read_statements(file, "orderings", where);
 
   if (layered.file.contains("search")) {
     experiment.search.emplace();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "separatrix/report/chart_parts.h"
 
@@ -98,9 +99,11 @@ std::optional<Chart> state_chart(const TaskView& view) {
 }
 
 std::optional<Chart> width_chart(const TaskView& view) {
-  if (view.widths.size() < 2 || !std::any_of(view.cells.begin(), view.cells.end(), has_accuracy))
-    return std::nullopt;
-  const Json x = sizes_channel("width", "width (d_model)", view.widths);
+  std::set<Index> widths;  // a tick for a width that has no point would stand anywhere
+  for (const Cell* cell : view.cells)
+    if (has_accuracy(cell)) widths.insert(cell->best().width);
+  if (widths.size() < 2) return std::nullopt;
+  const Json x = sizes_channel("width", "width (d_model)", widths);
   PanelChart chart{
       .id = "accuracy-over-width",
       .title = "Accuracy over width",
