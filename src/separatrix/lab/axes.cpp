@@ -61,7 +61,7 @@ Axis zip_axis(const Json& group, const std::string& place) {
   Axis axis;
   for (const auto& [key, value] : group.items()) {
     std::vector<Json> values;
-    if (!read_list(value, key, place + "/" + key, values))
+    if (!read_list(value, key, below(place, key), values))
       throw Error(ErrorKind::spec, "expected a list of values for " + key, place);
     if (axis.keys.empty()) axis.rows.resize(values.size());
     if (values.size() != axis.rows.size())
@@ -105,15 +105,15 @@ void TrialTemplate::lay_over(const Json& part, const std::string& where) {
   for (const auto& [key, value] : part.items()) {
     if ((key == "train" || key == "task_config") && !value.is_object())
       throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(value),
-                  std::string(where).append("/").append(key));
+                  below(where, key));
     if (key != "train") {
       json[key] = value;
-      origins[key] = where + "/" + key;
+      origins[key] = below(where, key);
       continue;
     }
     for (const auto& [field, setting] : value.items()) {
       json[key][field] = setting;
-      origins[key + "/" + field] = where + "/" + key + "/" + field;
+      origins[below(key, field)] = below(below(where, key), field);
     }
   }
 }
@@ -122,7 +122,7 @@ std::string TrialTemplate::place(const std::string& key, const std::string& othe
   for (std::string at = key;; at.resize(at.rfind('/'))) {
     if (const auto found = origins.find(at); found != origins.end())
       return found->second + key.substr(at.size());
-    if (at.rfind('/') == std::string::npos) return otherwise + "/" + key;
+    if (at.rfind('/') == std::string::npos) return below(otherwise, key);
   }
 }
 

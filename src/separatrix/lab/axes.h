@@ -8,6 +8,11 @@
 
 namespace separatrix {
 
+/// "FILE#/train", "lr" -> "FILE#/train/lr".
+inline std::string below(std::string place, const std::string& key) {
+  return place.append("/").append(key);
+}
+
 /// Keys that take their values together, from one list of rows.
 struct Axis {
   std::vector<std::string> keys;        ///< "length", "train/lr"

@@ -52,7 +52,7 @@ std::string metric_of(const Json& entry) {
 }
 
 std::string published_text(const Json& entry) {
-  const std::string text = text_at(entry, "text");
+  std::string text = text_at(entry, "text");
   const Json& value = member_at(entry, "value");
   if (!value.is_number()) return text;
   return fmt::format("{:g}{}{}", value.get<double>(), text.empty() ? "" : " ", text);

@@ -28,8 +28,8 @@ void check_keys(const Json& json, const Keys& known, const std::string& where) {
     throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(json), where);
   for (const auto& [key, value] : json.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
-      throw Error(ErrorKind::spec, "unknown key '" + key + "'",
-                  std::string(where).append("/").append(key), did_you_mean(key, known));
+      throw Error(ErrorKind::spec, "unknown key '" + key + "'", below(where, key),
+                  did_you_mean(key, known));
 }
 
 std::string text_of(const Json& file, const char* key, const std::string& where,
@@ -52,7 +52,7 @@ void check_filter(const Json& filter, const std::string& where) {
       throw Error(ErrorKind::spec,
                   std::string("expected ") + (text ? "text" : "a whole number") + ", got " +
                       detail::shown(wanted),
-                  std::string(where).append("/").append(key));
+                  below(where, key));
   }
 }
 
@@ -204,8 +204,7 @@ Experiment read_layers(const Json& file, const std::string& budget, const Catalo
     throw Error(ErrorKind::spec, "expected a map of fields, got " + detail::shown(budgets),
                 where + "/budgets");
   for (const auto& [name, changes] : budgets.items())
-    check_keys(changes, kTrialKeys + Keys{"cases", "search"},
-               std::string(where).append("/budgets/").append(name));
+    check_keys(changes, kTrialKeys + Keys{"cases", "search"}, below(where + "/budgets", name));
   const Layered layered = apply_budget(file, budget, where);
 
   Experiment experiment{.name = text_of(file, "name", where, stem(where)),

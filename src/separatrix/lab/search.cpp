@@ -65,7 +65,8 @@ std::string describe(const SearchConfig& config, const TrainConfig& train) {
 }
 
 WidthRange width_range(const SearchConfig& config, const SearchModel& model) {
-  const Index unit = std::lcm(config.step, std::max<Index>(1, model.multiple_of));
+  const Index unit =
+      std::lcm(std::max<Index>(1, config.step), std::max<Index>(1, model.multiple_of));
   const WidthRange range{.smallest = (config.smallest + unit - 1) / unit * unit,
                          .largest = config.largest / unit * unit,
                          .unit = unit};
