@@ -155,6 +155,7 @@ class Run {
     std::vector<Index> lengths = {spec_.length};
     lengths.insert(lengths.end(), spec_.eval_lengths.begin(), spec_.eval_lengths.end());
     std::vector<Metrics> metrics;
+    metrics.reserve(lengths.size());
     for (const Index length : lengths)
       metrics.push_back(make_metrics(evaluate(gradient_.model(), state_.weights, task_,
                                               {.length = length,
